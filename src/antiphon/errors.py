@@ -1,0 +1,174 @@
+"""How can it fail? One table: class, OpenSearch ``type``, HTTP status.
+
+    AntiphonError                     exception                              500
+    ├── IllegalArgument               illegal_argument_exception             400
+    ├── ParseError                    parse_exception                        400
+    ├── ValidationError               action_request_validation_exception    400
+    ├── SettingsError                 settings_exception                     400
+    ├── StatusError                   status_exception                       as given
+    │   ├── NotFound                                                         404
+    │   ├── Forbidden                                                        403
+    │   ├── Conflict                                                         409
+    │   └── Throttled                                                        429
+    ├── IndexNotFound                 index_not_found_exception              404
+    ├── CircuitBreaking               circuit_breaking_exception             429
+    ├── QueueFull                     rejected_execution_exception           429
+    ├── TooLarge                      content_too_large_exception            413
+    ├── InferenceError                m_l_exception                          500
+    │   └── RoleError                 m_l_exception                          400
+    ├── PackageError                  illegal_argument_exception             400
+    ├── SourceError                   illegal_argument_exception             400
+    └── Unavailable                   exception                              500
+
+Low rooms raise these words with the cause attached; only ``rest/errors.py`` makes JSON of them, and only
+``cli`` makes a line of them. The names follow OpenSearch's own ``type`` strings (snake-cased Java classes).
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class AntiphonError(Exception):
+    """What every room raises: ``reason`` says what happened, which value, and what to do.
+
+    ``cause`` is rendered as the envelope's ``caused_by``; it is itself one of our errors.
+    """
+
+    type: ClassVar[str] = "exception"
+    status: int = 500
+
+    def __init__(self, reason: str, *, cause: AntiphonError | None = None) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.cause = cause
+
+
+class IllegalArgument(AntiphonError):
+    """A value that OpenSearch would call an illegal argument."""
+
+    type = "illegal_argument_exception"
+    status = 400
+
+
+class ParseError(AntiphonError):
+    """A missing or unreadable body."""
+
+    type = "parse_exception"
+    status = 400
+
+
+class ValidationError(AntiphonError):
+    """One or more broken rules of a request; ``problems`` are numbered the way OpenSearch does."""
+
+    type = "action_request_validation_exception"
+    status = 400
+
+    def __init__(self, *problems: str) -> None:
+        listed = "".join(f"{number}: {problem};" for number, problem in enumerate(problems, 1))
+        super().__init__(f"Validation Failed: {listed}")
+        self.problems = problems
+
+
+class SettingsError(AntiphonError):
+    """An unknown, static or final cluster setting."""
+
+    type = "settings_exception"
+    status = 400
+
+
+class StatusError(AntiphonError):
+    """An error whose status is chosen where it is raised."""
+
+    type = "status_exception"
+
+    def __init__(self, reason: str, *, status: int, cause: AntiphonError | None = None) -> None:
+        super().__init__(reason, cause=cause)
+        self.status = status
+
+
+class NotFound(StatusError):
+    """No such thing, 404."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason, status=404)
+
+
+class Forbidden(StatusError):
+    """Known, but not allowed now, 403."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason, status=403)
+
+
+class Conflict(StatusError):
+    """The state of something else forbids it, 409."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason, status=409)
+
+
+class Throttled(StatusError):
+    """A rate limiter said no, 429."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason, status=429)
+
+
+class IndexNotFound(AntiphonError):
+    """A named index that does not exist."""
+
+    type = "index_not_found_exception"
+    status = 404
+
+
+class CircuitBreaking(AntiphonError):
+    """Memory or disk below its threshold; the same request may pass later."""
+
+    type = "circuit_breaking_exception"
+    status = 429
+
+
+class QueueFull(AntiphonError):
+    """The encoder's bounded queue has no room; the same request may pass later."""
+
+    type = "rejected_execution_exception"
+    status = 429
+
+
+class TooLarge(AntiphonError):
+    """A body over its limit; ``reason`` names size, limit and the setting that raises it."""
+
+    type = "content_too_large_exception"
+    status = 413
+
+
+class InferenceError(AntiphonError):
+    """Something inside the engine; ``cause`` says what."""
+
+    type = "m_l_exception"
+    status = 500
+
+
+class RoleError(InferenceError):
+    """A role that is missing, misspelt or not wanted: the caller's mistake, so 400."""
+
+    status = 400
+
+
+class PackageError(AntiphonError):
+    """A model package that breaks a rule: the texts of OpenSearch's own registration check."""
+
+    type = "illegal_argument_exception"
+    status = 400
+
+
+class SourceError(AntiphonError):
+    """A model source that cannot be read: no such folder, hub unreachable, extra not installed."""
+
+    type = "illegal_argument_exception"
+    status = 400
+
+
+class Unavailable(AntiphonError):
+    """The process is shutting down, or a resource it needs is gone."""

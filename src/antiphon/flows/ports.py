@@ -1,0 +1,186 @@
+"""What the flows need from the world: Protocols that the adapters and their in-memory twins fulfil."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from antiphon.domain.deployment import DeployReport, EncoderStats, Precision
+from antiphon.domain.model import Model, ModelConfig, ModelFormat
+from antiphon.domain.model_group import ModelGroup
+from antiphon.domain.task import Task
+
+Clock = Callable[[], int]
+"""Epoch milliseconds."""
+
+NewId = Callable[[], str]
+"""A fresh 20-character URL-safe id."""
+
+
+class Encoded(Protocol):
+    """The vectors of one call, in the order of its texts, and what truncation took."""
+
+    @property
+    def rows(self) -> Sequence[NDArray[np.float32]]:
+        """One float32 array per text: ``[dimension]``; ``[tokens, hidden]`` for ``pooling_mode: none``."""
+
+    @property
+    def truncated(self) -> tuple[int, ...]:
+        """Positions (0-based) of texts that lost tokens."""
+
+    @property
+    def lost_tokens(self) -> int:
+        """Tokens cut off over all texts."""
+
+
+class Encoder(Protocol):
+    """A loaded model. Thread-safe; texts arrive with their prefix already in front."""
+
+    @property
+    def report(self) -> DeployReport:
+        """The figures of the deploy probes."""
+
+    def encode(self, texts: Sequence[str]) -> Encoded:
+        """Embed; blocks until done. QueueFull when the bounded queue has no room, InferenceError from the engine."""
+
+    def stats(self) -> EncoderStats:
+        """Counters since the deploy."""
+
+    def close(self) -> None:
+        """Finish what is queued, then free the memory. Idempotent."""
+
+
+class EncoderLoader(Protocol):
+    """Loads an unpacked package into memory and probes it."""
+
+    def load(self, folder: Path, config: ModelConfig, precision: Precision) -> Encoder:
+        """Load ``folder`` (model.onnx, tokenizer.json) and run the probes; InferenceError with the failing figure."""
+
+
+@dataclass(frozen=True, slots=True)
+class StagedZip:
+    """A zip that has arrived but is not verified. ``sha256`` is lower-case hex."""
+
+    path: Path
+    size_bytes: int
+    sha256: str
+
+
+class Packages(Protocol):
+    """Model packages on disk, content-addressed by the SHA-256 of their zip."""
+
+    def fetch(self, url: str, trusted_url_regex: str) -> StagedZip:
+        """Stream ``url`` (http, https, file) to a staged zip; PackageError on any failure, nothing left behind."""
+
+    def put_chunk(self, model_id: str, number: int, content: bytes) -> None:
+        """Keep one uploaded chunk (0-based); a second upload of the same number replaces the first."""
+
+    def chunks(self, model_id: str) -> frozenset[int]:
+        """Return the numbers of the chunks that have arrived."""
+
+    def join_chunks(self, model_id: str, total: int) -> StagedZip:
+        """Join chunks 0..total-1 in order into a staged zip; PackageError names the missing ones."""
+
+    def drop_chunks(self, model_id: str) -> None:
+        """Forget the chunks of ``model_id``."""
+
+    def admit(self, staged: StagedZip, expected_sha256: str, model_format: ModelFormat) -> Path:
+        """Verify a staged zip and move it into its content-addressed folder, which is returned.
+
+        Raises PackageError with ML Commons' text (`model content changed`, `No tokenizer file`, ...); the staged
+        file is gone afterwards either way.
+        """
+
+    def folder(self, sha256: str) -> Path:
+        """Return the unpacked folder of an admitted package; PackageError when it is not there."""
+
+    def remove(self, sha256: str) -> None:
+        """Delete an admitted package. Idempotent."""
+
+    def sweep(self, keep: frozenset[str], uploading: frozenset[str]) -> None:
+        """Delete staged leftovers, packages not in ``keep`` and chunks of models not in ``uploading``."""
+
+
+class Stored(Protocol):
+    """Where a document stands: its version (1-based) and its sequence number, as write results and hits show."""
+
+    @property
+    def version(self) -> int:
+        """Count of writes to this id."""
+
+    @property
+    def seq_no(self) -> int:
+        """Number of this write among all writes of its kind."""
+
+
+class Catalog(Protocol):
+    """Groups, models, tasks, controllers and cluster settings. Every put is durable when it returns."""
+
+    def transaction(self) -> AbstractContextManager[None]:
+        """All puts and deletes inside happen together or not at all; one writer at a time; re-entrant."""
+
+    def group(self, model_group_id: str) -> ModelGroup | None:
+        """Return the group, or None."""
+
+    def group_named(self, name: str) -> ModelGroup | None:
+        """Return the group of exactly this name, or None."""
+
+    def groups(self) -> Iterator[tuple[ModelGroup, Stored]]:
+        """All groups, oldest first."""
+
+    def put_group(self, group: ModelGroup) -> Stored:
+        """Write the group."""
+
+    def delete_group(self, model_group_id: str) -> Stored | None:
+        """Delete it; None when it was not there."""
+
+    def model(self, model_id: str) -> Model | None:
+        """Return the model, or None."""
+
+    def models(self) -> Iterator[tuple[Model, Stored]]:
+        """All models, oldest first."""
+
+    def put_model(self, model: Model) -> Stored:
+        """Write the model."""
+
+    def delete_model(self, model_id: str) -> Stored | None:
+        """Delete it; None when it was not there."""
+
+    def task(self, task_id: str) -> Task | None:
+        """Return the task, or None."""
+
+    def tasks(self) -> Iterator[tuple[Task, Stored]]:
+        """All tasks, oldest first."""
+
+    def put_task(self, task: Task) -> Stored:
+        """Write the task."""
+
+    def delete_task(self, task_id: str) -> Stored | None:
+        """Delete it; None when it was not there."""
+
+    def controller(self, model_id: str) -> dict[str, Any] | None:
+        """Return the per-user rate limits of a model, or None."""
+
+    def put_controller(self, model_id: str, controller: dict[str, Any]) -> Stored:
+        """Write them."""
+
+    def delete_controller(self, model_id: str) -> Stored | None:
+        """Delete them; None when there were none."""
+
+    def settings(self, section: str) -> dict[str, Any]:
+        """Return the ``persistent`` or ``transient`` cluster settings, flat keys to JSON values."""
+
+    def put_settings(self, section: str, settings: dict[str, Any]) -> None:
+        """Replace that section; ``transient`` is forgotten at restart."""
+
+    def node_id(self) -> str:
+        """The id of this node, stable across restarts (22 characters, URL-safe)."""
+
+    def cluster_uuid(self) -> str:
+        """The id of this cluster of one, stable across restarts."""
