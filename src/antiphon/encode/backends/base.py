@@ -1,0 +1,46 @@
+"""What an engine must be able to do."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+Feeds = Mapping[str, NDArray[np.int64]]
+Floats = NDArray[np.float32]
+
+
+class EngineFailure(Exception):
+    """The engine cannot read, compile or run the graph; the text is the engine's own."""
+
+
+class Backend(Protocol):
+    """One loaded graph. ``run`` is called by one thread at a time."""
+
+    @property
+    def name(self) -> str:
+        """The engine: ``openvino`` or ``onnxruntime``."""
+
+    @property
+    def version(self) -> str:
+        """The engine's version."""
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """Names of the graph's inputs, in graph order."""
+
+    @property
+    def outputs(self) -> int:
+        """How many outputs the graph has."""
+
+    def run(self, feeds: Feeds, output: int) -> Floats:
+        """Return output number ``output`` as float32 ``[batch, tokens, hidden]`` or ``[batch, dimension]``.
+
+        Every array of ``feeds`` is int64 ``[batch, tokens]``. The result may be a view of the engine's memory:
+        it is valid until the next run. Raises EngineFailure.
+        """
+
+    def close(self) -> None:
+        """Free the graph. Idempotent."""

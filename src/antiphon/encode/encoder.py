@@ -1,0 +1,126 @@
+"""A loaded model: texts in, vectors out, for many callers at once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from antiphon.domain.deployment import DeployReport, EncoderStats
+from antiphon.domain.model import ModelConfig, Pooling
+from antiphon.encode.backends import Backend
+from antiphon.encode.pooling import normalize, pool
+from antiphon.encode.tokenize import TextTokenizer, Tokens
+from antiphon.encode.worker import Worker
+from antiphon.errors import InferenceError
+
+Floats = NDArray[np.float32]
+Ints = NDArray[np.int64]
+
+INPUTS = ("input_ids", "attention_mask", "token_type_ids", "position_ids")
+"""The graph inputs that can be fed; only ``input_ids`` must be among a graph's own."""
+
+
+@dataclass(frozen=True, slots=True)
+class Encoding:
+    """The vectors of one call, in the order of its texts.
+
+    ``rows``: float32 ``[dimension]`` each, ``[tokens, hidden]`` for ``pooling_mode: none``; ``truncated``: positions
+    (0-based) of the texts that lost tokens; ``lost_tokens``: how many over all texts.
+    """
+
+    rows: list[Floats]
+    truncated: tuple[int, ...] = ()
+    lost_tokens: int = 0
+
+    def matrix(self) -> Floats:
+        """Return the rows as one float32 ``[texts, dimension]``; ValueError when they differ in shape or are none."""
+        return np.stack(self.rows)
+
+
+class Graph:
+    """A backend that is fed with tokens and read by the pooling rules of a configuration."""
+
+    def __init__(self, backend: Backend, config: ModelConfig) -> None:
+        unknown = [name for name in backend.inputs if name not in INPUTS]
+        if unknown or "input_ids" not in backend.inputs:
+            raise InferenceError(
+                f"The graph's inputs are {list(backend.inputs)}; what can be fed is {list(INPUTS)}, input_ids always: "
+                "export the model as a text encoder (feature extraction)"
+            )
+        self.backend = backend
+        self._mode = config.pooling
+        self._unit = config.normalize_result
+        self._output = 1 if self._mode is Pooling.NONE and backend.outputs > 1 else 0
+
+    def run(self, tokens: Sequence[Tokens]) -> list[Floats]:
+        """Return one vector per text, computed as one padded batch; EngineFailure from the engine."""
+        ids, mask = _padded([one.ids for one in tokens])
+        feeds: dict[str, Ints] = {}
+        for name in self.backend.inputs:
+            match name:
+                case "input_ids":
+                    feeds[name] = ids
+                case "attention_mask":
+                    feeds[name] = mask
+                case "token_type_ids":
+                    feeds[name] = _padded([one.type_ids for one in tokens])[0]
+                case _:
+                    feeds[name] = np.tile(np.arange(ids.shape[1], dtype=np.int64), (len(tokens), 1))
+        output = self.backend.run(feeds, self._output)
+        rows = [row.copy() for row in output] if output.ndim == 2 else pool(output, mask, self._mode)
+        return [normalize(row) for row in rows] if self._unit else rows
+
+
+class ModelEncoder:
+    """Fulfils ``Encoder``: a graph behind a worker. Thread-safe."""
+
+    def __init__(
+        self,
+        graph: Graph,
+        tokenizer: TextTokenizer,
+        report: DeployReport,
+        *,
+        max_batch_tokens: int,
+        max_queue_texts: int,
+    ) -> None:
+        self.report = report
+        self._graph = graph
+        self._tokenizer = tokenizer
+        self._worker = Worker(graph.run, budget=max_batch_tokens, max_queue_texts=max_queue_texts)
+
+    def encode(self, texts: Sequence[str]) -> Encoding:
+        """Embed ``texts``, which carry their prefix already; blocks until done.
+
+        Raises QueueFull when the bounded queue has no room, Unavailable after ``close``, IllegalArgument for a text
+        without any token, InferenceError from the engine.
+        """
+        rows, tokens = self._worker.run(len(texts), lambda: self._tokenizer(texts))
+        cut = tuple(i for i, one in enumerate(tokens) if one.lost)
+        return Encoding(rows, cut, sum(tokens[i].lost for i in cut))
+
+    def stats(self) -> EncoderStats:
+        """Counters since the deploy."""
+        return self._worker.stats()
+
+    def close(self) -> None:
+        """Finish what is queued, then free the memory. Idempotent."""
+        self._worker.close()
+        self._graph.backend.close()
+
+
+def _padded(rows: Sequence[Ints]) -> tuple[Ints, Ints]:
+    """Return ``rows`` as int64 ``[batch, longest]``, zeros on the right, and the 0/1 mask of the same shape.
+
+    The id under the padding does not matter: attention and pooling are masked, which the deploy probes prove.
+    """
+    if len(rows) == 1:
+        only = rows[0][None]
+        return only, np.ones_like(only)
+    lengths = np.array([len(row) for row in rows])
+    mask = np.arange(lengths.max()) < lengths[:, None]
+    padded = np.zeros(mask.shape, np.int64)
+    padded[mask] = np.concatenate(rows)
+    return padded, mask.astype(np.int64)
