@@ -3,6 +3,8 @@
     AntiphonError                     exception                              500
     ├── IllegalArgument               illegal_argument_exception             400
     ├── ParseError                    parse_exception                        400
+    ├── JsonError                     json_parse_exception                   400
+    ├── ParsingError                  parsing_exception                      400
     ├── ValidationError               action_request_validation_exception    400
     ├── SettingsError                 settings_exception                     400
     ├── StatusError                   status_exception                       as given
@@ -18,6 +20,9 @@
     │   └── RoleError                 m_l_exception                          400
     ├── PackageError                  illegal_argument_exception             400
     ├── SourceError                   illegal_argument_exception             400
+    ├── MissingArgument               null_pointer_exception                 500
+    ├── EmptyBody                     i_o_exception                          500
+    ├── ResourceNotFound              m_l_resource_not_found_exception       500
     └── Unavailable                   exception                              500
 
 Low rooms raise these words with the cause attached; only ``rest/errors.py`` makes JSON of them, and only
@@ -55,6 +60,20 @@ class ParseError(AntiphonError):
     """A missing or unreadable body."""
 
     type = "parse_exception"
+    status = 400
+
+
+class JsonError(AntiphonError):
+    """A body that is not JSON; ``reason`` names line and column."""
+
+    type = "json_parse_exception"
+    status = 400
+
+
+class ParsingError(AntiphonError):
+    """JSON of the wrong shape: an unknown key or a value of another type; ``reason`` names it."""
+
+    type = "parsing_exception"
     status = 400
 
 
@@ -168,6 +187,24 @@ class SourceError(AntiphonError):
 
     type = "illegal_argument_exception"
     status = 400
+
+
+class MissingArgument(AntiphonError):
+    """A required value is absent where ML Commons stumbles over a null: its type and its 500 are kept."""
+
+    type = "null_pointer_exception"
+
+
+class EmptyBody(AntiphonError):
+    """An empty body where ML Commons answers 500 with an I/O error: kept, so that one client check fits both."""
+
+    type = "i_o_exception"
+
+
+class ResourceNotFound(AntiphonError):
+    """ML Commons' own not-found class, which maps to 500 there."""
+
+    type = "m_l_resource_not_found_exception"
 
 
 class Unavailable(AntiphonError):

@@ -43,7 +43,7 @@ class Pooling(StrEnum):
     MAX = "MAX"
     WEIGHTED_MEAN = "WEIGHTED_MEAN"
     CLS = "CLS"
-    LAST_TOKEN = "LAST_TOKEN"
+    LAST_TOKEN = "LAST_TOKEN"  # noqa: S105
     NONE = "NONE"
 
     @classmethod

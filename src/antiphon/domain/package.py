@@ -58,7 +58,10 @@ class TensorFact:
 
 @dataclass(frozen=True, slots=True)
 class PackageInspection:
-    """What ``antiphon model inspect`` shows. ``refusals``: what would make OpenSearch refuse the zip, or run it wrong."""
+    """What ``antiphon model inspect`` shows.
+
+    ``refusals``: what would make OpenSearch refuse the zip, or run it wrong.
+    """
 
     path: Path
     size_bytes: int

@@ -184,3 +184,27 @@ class Catalog(Protocol):
 
     def cluster_uuid(self) -> str:
         """The id of this cluster of one, stable across restarts."""
+
+
+class Gauges(Protocol):
+    """What the machine has left; cheap enough to ask on every request."""
+
+    def free_disk_bytes(self) -> int:
+        """Free bytes on the file system of the data folder."""
+
+    def memory_percent(self) -> float:
+        """This process's resident memory as a percentage (0..100) of what it may use."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """The adapters that one process is wired to. ``monotonic`` counts seconds; ``precision`` is for new deploys."""
+
+    catalog: Catalog
+    packages: Packages
+    loader: EncoderLoader
+    gauges: Gauges
+    clock: Clock
+    monotonic: Callable[[], float]
+    new_id: NewId
+    precision: Precision

@@ -1,0 +1,163 @@
+"""Texts and a role in, vectors out: the only caller of a model."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from antiphon.domain.model import ModelConfig
+from antiphon.domain.prediction import Prediction, PredictRequest, decide_role
+from antiphon.domain.role import DoublePrefix, Prefixed, Role, put_prefix
+from antiphon.errors import AntiphonError, CircuitBreaking, Forbidden, IllegalArgument, NotFound
+from antiphon.flows.configure import Configurator
+from antiphon.flows.loaded import LoadedModel, LoadedModels
+from antiphon.flows.ports import Encoder, Ports
+
+_NOT_READY = "Model not ready yet. Please deploy the model first."
+
+
+class Predictor:
+    """Answers predict requests; counts what it saw."""
+
+    def __init__(self, ports: Ports, configurator: Configurator, loaded: LoadedModels) -> None:
+        self._ports = ports
+        self._configurator = configurator
+        self._loaded = loaded
+        self._lock = threading.Lock()
+        self.requests: Counter[str] = Counter()
+        self.failures: Counter[str] = Counter()
+        self.counts: Counter[str] = Counter()
+
+    def predict(
+        self, model_id: str, read: Callable[[], PredictRequest], body: object, render: Callable[[Prediction], Any]
+    ) -> tuple[Prediction, Any]:
+        """Return the prediction and its rendered body.
+
+        Checks in ML Commons' order: exists, enabled, rate limit, input schema, deployed, breaker, run, output
+        schema. ``read`` types the body, ``render`` makes the answer that the output schema is checked against.
+        Raises NotFound, Forbidden, Throttled, StatusError, IllegalArgument, CircuitBreaking, RoleError, QueueFull,
+        InferenceError.
+        """
+        loaded = self._find(model_id)
+        self._count(self.requests, model_id)
+        start = self._ports.monotonic()
+        try:
+            if loaded.model.is_enabled is False:
+                raise Forbidden("Model is disabled.")
+            self._loaded.admit(loaded)
+            loaded.interface.check("input", body)
+            self._check_machine()
+            prediction = self._run(loaded, read())
+            answer = render(prediction)
+            loaded.interface.check("output", answer)
+        except AntiphonError as error:
+            if error.status >= 500:
+                self._count(self.failures, model_id)
+            raise
+        loaded.request_ms.append((self._ports.monotonic() - start) * 1000)
+        return prediction, answer
+
+    def _find(self, model_id: str) -> LoadedModel:
+        loaded = self._loaded.get(model_id)
+        if loaded is not None:
+            return loaded
+        if self._ports.catalog.model(model_id) is None:
+            raise NotFound("Failed to find model")
+        self._configurator.check_local_models()
+        raise IllegalArgument(_NOT_READY)
+
+    def _check_machine(self) -> None:
+        self._configurator.check_local_models()
+        try:
+            self._configurator.check_breakers()
+        except CircuitBreaking:
+            self._count(self.counts, "breaker_trips")
+            raise
+
+    def _run(self, loaded: LoadedModel, request: PredictRequest) -> Prediction:
+        config = loaded.config
+        role = decide_role(loaded.model.model_id, config, request.parameters)
+        double = DoublePrefix(self._configurator.current.text("antiphon.double_prefix"))
+        start = self._ports.monotonic()
+        prediction = embed(loaded.encoder, config, role, request.text_docs, double)
+        loaded.inference_ms.append((self._ports.monotonic() - start) * 1000)
+        if prediction.doubled or prediction.truncated:
+            with self._lock:
+                self.counts["doubled_prefixes"] += len(prediction.doubled)
+                self.counts["truncated_texts"] += len(prediction.truncated)
+                self.counts["truncated_tokens"] += prediction.lost_tokens
+        return prediction
+
+    def _count(self, counter: Counter[str], key: str) -> None:
+        with self._lock:
+            counter[key] += 1
+
+
+def embed(
+    encoder: Encoder,
+    config: ModelConfig,
+    role: Role | None,
+    texts: Sequence[str],
+    double: DoublePrefix = DoublePrefix.WARN,
+) -> Prediction:
+    """Embed ``texts`` in ``role`` (None only for a symmetric model); one float32 row per text, in order."""
+    if role is None:
+        prefixed = Prefixed(list(texts))
+    else:
+        prefixed = put_prefix(texts, config.prefix(role), config.prefixes, double)
+    encoded = encoder.encode(prefixed.texts)
+    return Prediction(encoded.rows, prefixed.doubled, encoded.truncated, encoded.lost_tokens)
+
+
+class TextEmbedder:
+    """A model in this process, without a server. Use as a context manager, or call ``close``."""
+
+    def __init__(self, encoder: Encoder, config: ModelConfig, notes: Sequence[str] = ()) -> None:
+        self._encoder = encoder
+        self.config = config
+        self.notes = tuple(notes)
+
+    @property
+    def dimension(self) -> int:
+        """Length of every vector."""
+        return self._encoder.report.dimension
+
+    def embed_queries(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """Return float32 ``[len(texts), dimension]``, each text in the query role."""
+        return self.embed(texts, Role.QUERY)
+
+    def embed_passages(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """Return float32 ``[len(texts), dimension]``, each text in the passage role."""
+        return self.embed(texts, Role.PASSAGE)
+
+    def embed(self, texts: Sequence[str], role: Role) -> NDArray[np.float32]:
+        """Return float32 ``[len(texts), dimension]``; a symmetric model embeds both roles alike."""
+        return self._stack(self.predict(texts, role))
+
+    def predict(self, texts: Sequence[str], role: Role) -> Prediction:
+        """Return the vectors with what was noticed about the texts: doubled prefixes, truncation."""
+        if isinstance(texts, str):
+            raise IllegalArgument("texts must be a list of strings, but was one string: wrap it in a list")
+        if not texts:
+            return Prediction([])
+        return embed(self._encoder, self.config, role if self.config.asymmetric else None, list(texts))
+
+    def close(self) -> None:
+        """Free the memory. Idempotent."""
+        self._encoder.close()
+
+    def __enter__(self) -> TextEmbedder:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+    def _stack(self, prediction: Prediction) -> NDArray[np.float32]:
+        if not prediction.rows:
+            return np.empty((0, self.dimension), np.float32)
+        return np.stack(prediction.rows)

@@ -1,0 +1,58 @@
+"""The background job of ``sync_up_job_interval_in_seconds``: expired models, overdue tasks."""
+
+from __future__ import annotations
+
+import logging
+import threading
+
+from antiphon.errors import AntiphonError
+from antiphon.flows.configure import Configurator
+from antiphon.flows.deploy import Deployer
+from antiphon.flows.loaded import LoadedModels
+from antiphon.flows.tasks import TaskRunner
+
+_log = logging.getLogger("antiphon.house")
+
+
+class Housekeeper:
+    """One thread that wakes up at the interval in force; an interval of 0 switches it off."""
+
+    def __init__(self, configurator: Configurator, deployer: Deployer, loaded: LoadedModels, tasks: TaskRunner) -> None:
+        self._configurator = configurator
+        self._deployer = deployer
+        self._loaded = loaded
+        self._tasks = tasks
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._loop, name="antiphon-house", daemon=True)
+
+    def start(self) -> None:
+        """Begin."""
+        self._thread.start()
+
+    def close(self) -> None:
+        """Stop and wait. Idempotent."""
+        self._stop.set()
+        if self._thread.is_alive():
+            self._thread.join()
+
+    def tidy(self) -> None:
+        """Do one round now: undeploy models past their time to live, fail overdue tasks."""
+        expired = self._loaded.expired()
+        if expired:
+            self._deployer.undeploy(expired)
+        self._tasks.fail_overdue()
+
+    def _loop(self) -> None:
+        while not self._stop.wait(self._pause()):
+            if self._interval() == 0:
+                continue
+            try:
+                self.tidy()
+            except AntiphonError as error:
+                _log.warning("background round failed: %s", error.reason)
+
+    def _interval(self) -> float:
+        return self._configurator.current.number("plugins.ml_commons.sync_up_job_interval_in_seconds")
+
+    def _pause(self) -> float:
+        return self._interval() or 10.0

@@ -1,0 +1,226 @@
+"""Registers models: from a URL as a task, or from uploaded chunks."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+from antiphon.domain.model import CHUNK_BYTES, Model, ModelState, chunk_count
+from antiphon.domain.model_group import ModelGroup
+from antiphon.domain.registration import ModelRegistration, registering
+from antiphon.domain.schema import Interface
+from antiphon.domain.task import Task, TaskType
+from antiphon.errors import AntiphonError, Conflict, IllegalArgument, PackageError, ResourceNotFound
+from antiphon.flows.configure import Configurator
+from antiphon.flows.ports import Ports
+from antiphon.flows.tasks import Commit, TaskRunner
+
+_URL_OFF = (
+    "To upload custom model user needs to enable allow_registering_model_via_url settings. "
+    "Otherwise please use OpenSearch pre-trained models."
+)
+_FILE_OFF = (
+    "To upload custom model from local file, user needs to enable allow_registering_model_via_local_file settings. "
+    "Otherwise please use opensearch pre-trained models"
+)
+_NO_HASH = "Model content Hash code need to be provided when register via url. Please calculate sha 256 Hash code."
+_NOT_PRETRAINED = (
+    "This model is not in the pre-trained model list, please check your parameters. Antiphon offers no pretrained "
+    "list: build a zip with `antiphon model build SOURCE -o FILE.zip`, then send its [url] and "
+    "[model_content_hash_value]"
+)
+
+
+class Registrar:
+    """Carries out registrations; ``deploy`` is what ``?deploy=true`` starts afterwards."""
+
+    def __init__(
+        self, ports: Ports, configurator: Configurator, tasks: TaskRunner, deploy: Callable[[str], Task]
+    ) -> None:
+        self._ports = ports
+        self._configurator = configurator
+        self._tasks = tasks
+        self._deploy = deploy
+
+    def register(self, registration: ModelRegistration) -> Task:
+        """Check what can be checked at once, then return the REGISTER_MODEL task that does the rest.
+
+        Raises IllegalArgument when URLs are not allowed or not trusted, StatusError when local models are off,
+        CircuitBreaking when the machine is full.
+        """
+        settings = self._configurator.current
+        self._configurator.check_local_models()
+        Interface.of(registration.interface)
+        if registration.url is not None:
+            if not settings.flag("plugins.ml_commons.allow_registering_model_via_url"):
+                raise IllegalArgument(_URL_OFF)
+            if not re.search(settings.text("plugins.ml_commons.trusted_url_regex"), registration.url):
+                raise IllegalArgument("URL can't match trusted url regex")
+        if registration.model_node_ids and not settings.flag("plugins.ml_commons.allow_custom_deployment_plan"):
+            raise IllegalArgument("Don't allow custom deployment plan")
+        self._configurator.check_breakers()
+        model_id = registration.model_id or self._ports.new_id()
+        attempt = _Attempt(model_id)
+        return self._tasks.start(
+            TaskType.REGISTER_MODEL,
+            lambda _: self._carry_out(registration, attempt),
+            lambda _: self._undo(attempt),
+        )
+
+    def register_meta(self, registration: ModelRegistration) -> Model:
+        """Begin a chunked upload: return the model in state REGISTERING."""
+        self._configurator.check_local_models()
+        if not self._configurator.current.flag("plugins.ml_commons.allow_registering_model_via_local_file"):
+            raise IllegalArgument(_FILE_OFF)
+        self._configurator.check_breakers()
+        Interface.of(registration.interface)
+        model_id = registration.model_id or self._ports.new_id()
+        return self._begin(registration, _Attempt(model_id))
+
+    def upload_chunk(self, model_id: str, number: int, content: bytes) -> list[int]:
+        """Keep one chunk; the one that completes the set turns the model REGISTERED. Return what is missing.
+
+        Raises PackageError (400) when the joined zip is not what the meta call announced; the chunks are then
+        dropped and can be sent again.
+        """
+        if not self._configurator.current.flag("plugins.ml_commons.allow_registering_model_via_local_file"):
+            raise IllegalArgument(_FILE_OFF + ".")
+        model = self._ports.catalog.model(model_id)
+        if model is None:
+            raise ResourceNotFound("Failed to find model")
+        if model.model_state is not ModelState.REGISTERING:
+            raise Conflict(f"Model [{model_id}] is {model.model_state}, its chunks have all been uploaded")
+        total = model.total_chunks or 0
+        if not 0 <= number < total:
+            raise AntiphonError("Chunk number exceeds total chunks")
+        if not content:
+            raise AntiphonError("Chunk size either 0 or null")
+        if len(content) > CHUNK_BYTES:
+            raise AntiphonError("Chunk size exceeds 10MB")
+        packages = self._ports.packages
+        packages.put_chunk(model_id, number, content)
+        missing = sorted(set(range(total)) - packages.chunks(model_id))
+        if not missing:
+            self._finish_upload(model, total)
+        return missing
+
+    def _finish_upload(self, model: Model, total: int) -> None:
+        packages = self._ports.packages
+        try:
+            staged = packages.join_chunks(model.model_id, total)
+            packages.admit(staged, model.model_content_hash_value or "", model.model_format)
+        finally:
+            packages.drop_chunks(model.model_id)
+        now = self._ports.clock()
+        with self._ports.catalog.transaction():
+            current = self._ports.catalog.model(model.model_id)
+            if current is None:
+                raise ResourceNotFound("Failed to find model")
+            self._ports.catalog.put_model(
+                current.to(
+                    ModelState.REGISTERED,
+                    model_content_size_in_bytes=staged.size_bytes,
+                    last_updated_time=now,
+                    last_registered_time=now,
+                )
+            )
+
+    def _carry_out(self, registration: ModelRegistration, attempt: _Attempt) -> Commit:
+        if registration.url is None:
+            raise PackageError(_NOT_PRETRAINED)
+        if not registration.model_content_hash_value:
+            raise PackageError(_NO_HASH)
+        self._begin(registration, attempt)
+        regex = self._configurator.current.text("plugins.ml_commons.trusted_url_regex")
+        staged = self._ports.packages.fetch(registration.url, regex)
+        self._ports.packages.admit(staged, registration.model_content_hash_value, registration.model_format)
+
+        def commit() -> dict[str, Any]:
+            model = self._ports.catalog.model(attempt.model_id)
+            if model is None:
+                raise AntiphonError("the model was deleted while it was being registered")
+            now = self._ports.clock()
+            self._ports.catalog.put_model(
+                model.to(
+                    ModelState.REGISTERED,
+                    model_content_size_in_bytes=staged.size_bytes,
+                    total_chunks=chunk_count(staged.size_bytes),
+                    last_updated_time=now,
+                    last_registered_time=now,
+                )
+            )
+            return {"model_id": attempt.model_id}
+
+        return self._then_deploy(commit, attempt.model_id) if registration.deploy else commit
+
+    def _then_deploy(self, commit: Commit, model_id: str) -> Commit:
+        def commit_and_deploy() -> dict[str, Any]:
+            changes = commit()
+            self._deploy(model_id)
+            return changes
+
+        return commit_and_deploy
+
+    def _begin(self, registration: ModelRegistration, attempt: _Attempt) -> Model:
+        """Take the group's next version and write the model document in state REGISTERING."""
+        catalog = self._ports.catalog
+        with catalog.transaction():
+            if registration.model_id is not None and catalog.model(attempt.model_id) is not None:
+                raise Conflict(f"model id '{attempt.model_id}' already exists")
+            group = self._group(registration, attempt)
+            now = self._ports.clock()
+            version = group.latest_version + 1
+            catalog.put_group(replace(group, latest_version=version, last_updated_time=now))
+            attempt.group_id, attempt.version = group.model_group_id, version
+            fields = registering(
+                registration,
+                model_id=attempt.model_id,
+                model_group_id=group.model_group_id,
+                model_version=str(version),
+                model_state=ModelState.REGISTERING,
+                created_time=now,
+                last_updated_time=now,
+            )
+            model = Model(**fields)
+            catalog.put_model(model)
+        return model
+
+    def _group(self, registration: ModelRegistration, attempt: _Attempt) -> ModelGroup:
+        catalog = self._ports.catalog
+        if registration.model_group_id is not None:
+            group = catalog.group(registration.model_group_id)
+            if group is None:
+                raise AntiphonError("Model group not found")
+            return group
+        group = catalog.group_named(registration.name)
+        if group is not None:
+            return group
+        attempt.made_group = True
+        now = self._ports.clock()
+        return ModelGroup(self._ports.new_id(), registration.name, created_time=now, last_updated_time=now)
+
+    def _undo(self, attempt: _Attempt) -> None:
+        """Remove what a failed registration wrote: the document, the group it made or the version it took."""
+        if attempt.version is None:
+            return
+        catalog = self._ports.catalog
+        catalog.delete_model(attempt.model_id)
+        group = catalog.group(attempt.group_id)
+        if group is None or group.latest_version != attempt.version:
+            return
+        if attempt.made_group:
+            catalog.delete_group(group.model_group_id)
+        else:
+            catalog.put_group(replace(group, latest_version=attempt.version - 1))
+
+
+class _Attempt:
+    """What one registration has written so far, for its undoing."""
+
+    def __init__(self, model_id: str) -> None:
+        self.model_id = model_id
+        self.group_id = ""
+        self.version: int | None = None
+        self.made_group = False
