@@ -39,6 +39,11 @@ class Slice:
     count: int
 
 
+def padded_length(length: int, multiple: int, limit: int) -> int:
+    """Return ``length`` rounded up to a ``multiple``, but not beyond ``limit`` (itself not below ``length``)."""
+    return min(-(-length // multiple) * multiple, limit)
+
+
 def longest_first(lengths: Sequence[int]) -> list[int]:
     """Return the positions of ``lengths`` from the largest to the smallest; equal ones keep their order."""
     if len(lengths) < 2:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from antiphon.domain.deployment import DeployReport, EncoderStats
 from antiphon.domain.model import ModelConfig, Pooling
 from antiphon.encode.backends import Backend
+from antiphon.encode.batching import padded_length
 from antiphon.encode.pooling import normalize, pool
 from antiphon.encode.tokenize import TextTokenizer, Tokens
 from antiphon.encode.worker import Worker
@@ -43,7 +44,7 @@ class Encoding:
 class Graph:
     """A backend that is fed with tokens and read by the pooling rules of a configuration."""
 
-    def __init__(self, backend: Backend, config: ModelConfig) -> None:
+    def __init__(self, backend: Backend, config: ModelConfig, max_tokens: int) -> None:
         unknown = [name for name in backend.inputs if name not in INPUTS]
         if unknown or "input_ids" not in backend.inputs:
             raise InferenceError(
@@ -51,13 +52,19 @@ class Graph:
                 "export the model as a text encoder (feature extraction)"
             )
         self.backend = backend
+        self._max_tokens = max_tokens
         self._mode = config.pooling
         self._unit = config.normalize_result
         self._output = 1 if self._mode is Pooling.NONE and backend.outputs > 1 else 0
 
+    def width(self, length: int) -> int:
+        """Return the length to which a batch is padded whose longest text has ``length`` tokens."""
+        return padded_length(length, self.backend.length_multiple, self._max_tokens)
+
     def run(self, tokens: Sequence[Tokens]) -> list[Floats]:
         """Return one vector per text, computed as one padded batch; EngineFailure from the engine."""
-        ids, mask = _padded([one.ids for one in tokens])
+        width = self.width(max(len(one.ids) for one in tokens))
+        ids, mask = _padded([one.ids for one in tokens], width)
         feeds: dict[str, Ints] = {}
         for name in self.backend.inputs:
             match name:
@@ -66,9 +73,9 @@ class Graph:
                 case "attention_mask":
                     feeds[name] = mask
                 case "token_type_ids":
-                    feeds[name] = _padded([one.type_ids for one in tokens])[0]
+                    feeds[name] = _padded([one.type_ids for one in tokens], width)[0]
                 case _:
-                    feeds[name] = np.tile(np.arange(ids.shape[1], dtype=np.int64), (len(tokens), 1))
+                    feeds[name] = np.tile(np.arange(width, dtype=np.int64), (len(tokens), 1))
         output = self.backend.run(feeds, self._output)
         rows = [row.copy() for row in output] if output.ndim == 2 else pool(output, mask, self._mode)
         return [normalize(row) for row in rows] if self._unit else rows
@@ -89,7 +96,7 @@ class ModelEncoder:
         self.report = report
         self._graph = graph
         self._tokenizer = tokenizer
-        self._worker = Worker(graph.run, budget=max_batch_tokens, max_queue_texts=max_queue_texts)
+        self._worker = Worker(graph.run, cost=graph.width, budget=max_batch_tokens, max_queue_texts=max_queue_texts)
 
     def encode(self, texts: Sequence[str]) -> Encoding:
         """Embed ``texts``, which carry their prefix already; blocks until done.
@@ -111,16 +118,14 @@ class ModelEncoder:
         self._graph.backend.close()
 
 
-def _padded(rows: Sequence[Ints]) -> tuple[Ints, Ints]:
-    """Return ``rows`` as int64 ``[batch, longest]``, zeros on the right, and the 0/1 mask of the same shape.
+def _padded(rows: Sequence[Ints], width: int) -> tuple[Ints, Ints]:
+    """Return ``rows`` as int64 ``[batch, width]``, zeros on the right, and the 0/1 mask of the same shape.
 
     The id under the padding does not matter: attention and pooling are masked, which the deploy probes prove.
     """
-    if len(rows) == 1:
-        only = rows[0][None]
-        return only, np.ones_like(only)
-    lengths = np.array([len(row) for row in rows])
-    mask = np.arange(lengths.max()) < lengths[:, None]
-    padded = np.zeros(mask.shape, np.int64)
-    padded[mask] = np.concatenate(rows)
-    return padded, mask.astype(np.int64)
+    padded = np.zeros((len(rows), width), np.int64)
+    mask = np.zeros_like(padded)
+    for i, row in enumerate(rows):
+        padded[i, : len(row)] = row
+        mask[i, : len(row)] = 1
+    return padded, mask

@@ -5,15 +5,18 @@ from __future__ import annotations
 import logging
 import os
 import time
-from dataclasses import replace
+from dataclasses import dataclass
 from pathlib import Path
+
+import numpy as np
 
 from antiphon.domain.deployment import DeployReport, Precision
 from antiphon.domain.model import ModelConfig
 from antiphon.encode.backends import Backend, EngineFailure, OnnxRuntime, OpenVino, has_fast_bf16
+from antiphon.encode.cache import cache_folder, remembered
 from antiphon.encode.encoder import Floats, Graph, ModelEncoder
-from antiphon.encode.probes import PrecisionFailure, Probes, check_precision
-from antiphon.encode.tokenize import TextTokenizer
+from antiphon.encode.probes import Figures, PrecisionFailure, Probes, check_precision
+from antiphon.encode.tokenize import TextTokenizer, Tokens
 from antiphon.errors import InferenceError
 
 _log = logging.getLogger(__name__)
@@ -21,15 +24,19 @@ _log = logging.getLogger(__name__)
 MAX_QUEUE_TEXTS = 10_000
 """Default for texts that may wait for one model."""
 
-MAX_BATCH_TOKENS = 1024
-"""Default for padded tokens in one batch: larger ones are slower per token, and a single query waits for one."""
+MAX_BATCH_TOKENS = 512
+"""Default for padded tokens in one batch: the fastest per token as measured, and what a single query waits for."""
+
+_WARM_TOKENS = 64
+"""Single texts up to this length are run once at load, so that no query pays for a new shape."""
 
 
 class Loader:
     """Fulfils ``EncoderLoader``.
 
     ``threads``: of the engine, 0 for all CPUs this process may use; ``max_queue_texts``: texts of all callers that
-    may wait for one model before QueueFull; ``max_batch_tokens``: padded tokens of one batch.
+    may wait for one model before QueueFull; ``max_batch_tokens``: padded tokens of one batch; ``cache_dir``: where
+    prepared graphs and reference vectors of content-addressed packages are kept, None for nowhere.
     """
 
     def __init__(
@@ -40,7 +47,7 @@ class Loader:
         max_batch_tokens: int = MAX_BATCH_TOKENS,
         cache_dir: Path | None = None,
     ) -> None:
-        self._threads = threads or len(os.sched_getaffinity(0))
+        self._threads = threads or available_cpus()
         self._max_queue_texts = max_queue_texts
         self._max_batch_tokens = max_batch_tokens
         self._cache_dir = cache_dir
@@ -48,80 +55,128 @@ class Loader:
     def load(self, folder: Path, config: ModelConfig, precision: Precision) -> ModelEncoder:
         """Load ``folder`` (one .onnx file, tokenizer.json) and run the probes; InferenceError with the failing figure.
 
-        ``auto`` is bf16 where the CPU has it in hardware and it agrees with fp32, else fp32.
+        ``auto`` is bf16 where the CPU has it in hardware and it agrees with fp32, else fp32. fp32 is OpenVINO's,
+        ONNX Runtime's where the two disagree or OpenVINO cannot read the graph.
         """
         started = time.perf_counter()
-        model = _only_model(folder)
         tokenizer = TextTokenizer.load(folder, config)
-        probes = Probes(tokenizer, config)
+        cache = cache_folder(self._cache_dir, folder)
+        loading = _Loading(_only_model(folder), config, tokenizer, self._threads, cache)
         try:
-            graph, report = self._probed(model, config, probes, precision)
+            loaded = loading.run(precision)
         except EngineFailure as error:
             raise InferenceError(str(error)) from error
-        report = replace(report, max_tokens=tokenizer.max_tokens, load_seconds=time.perf_counter() - started)
         return ModelEncoder(
-            graph,
+            loaded.graph,
             tokenizer,
-            report,
+            loaded.report(tokenizer.max_tokens, self._threads, time.perf_counter() - started),
             max_batch_tokens=self._max_batch_tokens,
             max_queue_texts=self._max_queue_texts,
         )
 
-    def _probed(
-        self, model: Path, config: ModelConfig, probes: Probes, precision: Precision
-    ) -> tuple[Graph, DeployReport]:
-        if precision is not Precision.AUTO:
-            return self._attempt(model, config, probes, precision)
-        if has_fast_bf16():
-            try:
-                return self._attempt(model, config, probes, Precision.BF16)
-            except (EngineFailure, PrecisionFailure) as error:
-                _log.warning("bf16 does not suit this model, trying fp32: %s", error)
-        return self._attempt(model, config, probes, Precision.FP32)
 
-    def _attempt(
-        self, model: Path, config: ModelConfig, probes: Probes, precision: Precision
-    ) -> tuple[Graph, DeployReport]:
-        """Load in exactly this precision and probe; nothing stays loaded on failure."""
-        reference = None if precision is Precision.FP32 else self._reference(model, config, probes)
-        backend = self._backend(model, precision)
+def available_cpus() -> int:
+    """Return how many CPUs this process may use: its affinity, and its container's quota rounded up."""
+    cpus = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    try:
+        quota, period = Path("/sys/fs/cgroup/cpu.max").read_text(encoding="ascii").split()
+    except (OSError, ValueError):
+        return cpus
+    return cpus if quota == "max" else max(1, min(cpus, -(-int(quota) // int(period))))
+
+
+@dataclass(frozen=True, slots=True)
+class _Loaded:
+    """A graph that passed its probes, and their figures."""
+
+    graph: Graph
+    precision: Precision
+    figures: Figures
+    precision_cosine: float | None
+
+    def report(self, max_tokens: int, threads: int, load_seconds: float) -> DeployReport:
+        return DeployReport(
+            engine=self.graph.backend.name,
+            engine_version=self.graph.backend.version,
+            precision=self.precision,
+            lossy=self.precision is Precision.INT8,
+            threads=threads,
+            dimension=self.figures.dimension,
+            max_tokens=max_tokens,
+            batch_cosine=self.figures.batch_cosine,
+            role_cosine=self.figures.role_cosine,
+            precision_cosine=self.precision_cosine,
+            load_seconds=load_seconds,
+        )
+
+
+class _Loading:
+    """One load: which engine and precision to try, in which order."""
+
+    def __init__(
+        self, model: Path, config: ModelConfig, tokenizer: TextTokenizer, threads: int, cache: Path | None
+    ) -> None:
+        self._model = model
+        self._config = config
+        self._max_tokens = tokenizer.max_tokens
+        self._threads = threads
+        self._cache = cache
+        self._probes = Probes(tokenizer, config)
+        self._known: list[Floats] | None = None
+
+    def run(self, precision: Precision) -> _Loaded:
+        """Return the first attempt that passes; PrecisionFailure or EngineFailure of the last one."""
+        if precision is Precision.AUTO and has_fast_bf16():
+            try:
+                return self._openvino(Precision.BF16)
+            except (EngineFailure, PrecisionFailure) as error:
+                _log.warning("bf16 does not suit this model, using fp32: %s", error)
+        if precision in (Precision.AUTO, Precision.FP32):
+            return self._fp32()
+        return self._openvino(precision)
+
+    def _fp32(self) -> _Loaded:
         try:
-            graph = Graph(backend, config)
-            figures, vectors = probes.check(graph.run)
+            return self._openvino(Precision.FP32)
+        except (EngineFailure, PrecisionFailure) as error:
+            _log.warning("OpenVINO does not suit this model, using ONNX Runtime: %s", error)
+        return self._attempt(OnnxRuntime(self._model, self._threads), Precision.FP32, None)
+
+    def _openvino(self, precision: Precision) -> _Loaded:
+        reference = self._reference()
+        return self._attempt(OpenVino(self._model, self._threads, precision, self._cache), precision, reference)
+
+    def _attempt(self, backend: Backend, precision: Precision, reference: list[Floats] | None) -> _Loaded:
+        """Probe ``backend``; it is closed when it fails."""
+        try:
+            graph = Graph(backend, self._config, self._max_tokens)
+            figures, vectors = self._probes.check(graph.run)
             agreement = None if reference is None else check_precision(vectors, reference, precision)
+            self._warm(graph)
         except BaseException:
             backend.close()
             raise
-        return graph, DeployReport(
-            engine=backend.name,
-            engine_version=backend.version,
-            precision=precision,
-            lossy=precision is Precision.INT8,
-            threads=self._threads,
-            dimension=figures.dimension,
-            max_tokens=0,
-            batch_cosine=figures.batch_cosine,
-            role_cosine=figures.role_cosine,
-            precision_cosine=agreement,
-            load_seconds=0.0,
-        )
+        return _Loaded(graph, precision, figures, agreement)
 
-    def _backend(self, model: Path, precision: Precision) -> Backend:
-        """OpenVINO; for fp32 ONNX Runtime where OpenVINO cannot read the graph."""
-        try:
-            return OpenVino(model, self._threads, precision)
-        except EngineFailure as error:
-            if precision is not Precision.FP32:
-                raise
-            _log.warning("%s; using ONNX Runtime", error)
-            return OnnxRuntime(model, self._threads)
+    def _warm(self, graph: Graph) -> None:
+        longest = self._probes.longest
+        step = graph.backend.length_multiple
+        if step > 1:
+            for length in range(step, min(_WARM_TOKENS, len(longest.ids)) + 1, step):
+                graph.run([Tokens(longest.ids[:length], longest.type_ids[:length], 0)])
 
-    def _reference(self, model: Path, config: ModelConfig, probes: Probes) -> list[Floats]:
-        """The probe texts in ONNX Runtime's fp32, which is freed again."""
-        backend = OnnxRuntime(model, self._threads, reference=True)
+    def _reference(self) -> list[Floats]:
+        """The probe texts in ONNX Runtime's fp32; its graph is freed again."""
+        if self._known is None:
+            key = f"{OnnxRuntime.version} {self._config!r} {[one.ids.tolist() for one in self._probes.tokens]}"
+            self._known = remembered(self._cache, key, self._compute_reference)
+        return self._known
+
+    def _compute_reference(self) -> list[Floats]:
+        backend = OnnxRuntime(self._model, self._threads, reference=True)
         try:
-            graph = Graph(backend, config)
-            return [graph.run([one])[0] for one in probes.tokens]
+            graph = Graph(backend, self._config, self._max_tokens)
+            return [np.array(graph.run([one])[0]) for one in self._probes.tokens]
         finally:
             backend.close()
 

@@ -44,9 +44,9 @@ def _reduce(hidden: Floats, mask: Ints, mode: Pooling) -> Floats:
         case Pooling.MAX:
             return _float32(np.where(mask[:, :, None] == 1, hidden, _LOW).max(axis=1))
         case Pooling.CLS:
-            return hidden[:, 0].copy()
+            return _float32(hidden[:, 0].copy())
         case Pooling.LAST_TOKEN:
-            return hidden[np.arange(len(hidden)), np.maximum(mask.sum(axis=1) - 1, 0)]
+            return _float32(hidden[np.arange(len(hidden)), np.maximum(mask.sum(axis=1) - 1, 0)])
         case Pooling.NONE:
             raise ValueError("NONE has no single vector per text")
         case _:
@@ -62,8 +62,8 @@ def _weighted_sum(hidden: Floats, weights: Ints) -> Floats:
 
 
 def _total(weights: Ints) -> Floats:
-    return np.maximum(weights.sum(axis=1, keepdims=True).astype(np.float32), _TINY)
+    return _float32(np.maximum(weights.sum(axis=1, keepdims=True), _TINY))
 
 
-def _float32(values: NDArray[np.floating[Any]]) -> Floats:
-    return values.astype(np.float32, copy=False)
+def _float32(values: NDArray[Any]) -> Floats:
+    return np.asarray(values, np.float32)

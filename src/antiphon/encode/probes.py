@@ -21,9 +21,8 @@ Floats = NDArray[np.float32]
 Run = Callable[[Sequence[Tokens]], list[Floats]]
 
 BATCH_LIMIT = 0.99999
-PRECISION_LIMIT = 0.9999
-LOSSY_LIMIT = 0.9
 ROLE_LIMIT = 0.99999
+_LIMITS = {Precision.FP32: 0.99999, Precision.BF16: 0.9999, Precision.INT8: 0.9}
 
 _TEXTS = (
     "how much protein should a female eat",
@@ -53,14 +52,14 @@ class Figures:
 
 
 class Probes:
-    """The probe texts of one model, tokenized in both of its roles."""
+    """The probe texts of one model: ``tokens`` in both of its roles, ``longest`` as long as it allows."""
 
     def __init__(self, tokenizer: TextTokenizer, config: ModelConfig) -> None:
         self._config = config
         roles = [config.prefix(role) for role in Role] if config.asymmetric else [""]
         self._roles = [tokenizer([prefix + text for text in _TEXTS]) for prefix in roles]
         self.tokens = [one for tokens in self._roles for one in tokens]
-        self._long = tokenizer([_LONG * tokenizer.max_tokens])[0]
+        self.longest = tokenizer([_LONG * tokenizer.max_tokens])[0]
 
     def check(self, run: Run) -> tuple[Figures, list[Floats]]:
         """Return the figures and the vectors of ``tokens``, one text per run; ProbeFailure names a bad figure."""
@@ -79,10 +78,10 @@ class Probes:
         return Figures(dimension, self._batch_cosine(run, alone), self._role_cosine(alone)), alone
 
     def _batch_cosine(self, run: Run, alone: list[Floats]) -> float:
-        figure = lowest_cosine(run([self._long, *self.tokens[::4]])[1:], alone[::4])
+        figure = lowest_cosine(run([self.longest, *self.tokens[::4]])[1:], alone[::4])
         if figure < BATCH_LIMIT:
             raise PrecisionFailure(
-                f"A text beside one of {len(self._long.ids)} tokens gets another vector than alone: cosine "
+                f"A text beside one of {len(self.longest.ids)} tokens gets another vector than alone: cosine "
                 f"{figure:.6f}, limit {BATCH_LIMIT}. The graph ignores attention_mask, or its numbers depend on the "
                 "padding: export it with a masked attention; an int8 graph must quantize per token"
             )
@@ -105,7 +104,7 @@ class Probes:
 def check_precision(vectors: list[Floats], reference: list[Floats], precision: Precision) -> float:
     """Return the lowest cosine between the two; ProbeFailure below the limit of ``precision``."""
     figure = lowest_cosine(vectors, reference)
-    limit = LOSSY_LIMIT if precision is Precision.INT8 else PRECISION_LIMIT
+    limit = _LIMITS.get(precision, 1.0)
     if figure < limit:
         raise PrecisionFailure(
             f"{precision} is not exact enough for this model: cosine {figure:.6f} against fp32, limit {limit}: "

@@ -23,10 +23,10 @@ Row = TypeVar("Row")
 class _Request(Generic[Row]):
     """One caller's texts, longest first; ``rows`` are in the caller's order."""
 
-    def __init__(self, tokens: Sequence[Tokens], lock: threading.Lock) -> None:
+    def __init__(self, tokens: Sequence[Tokens], cost: Callable[[int], int], lock: threading.Lock) -> None:
         self.order = longest_first([len(one.ids) for one in tokens])
         self.tokens = [tokens[position] for position in self.order]
-        self.lengths = [len(one.ids) for one in self.tokens]
+        self.lengths = [cost(len(one.ids)) for one in self.tokens]
         self.rows: list[Row | None] = [None] * len(tokens)
         self.started = 0  # texts handed to the engine so far
         self.missing = len(tokens)  # texts without a row
@@ -50,13 +50,20 @@ _Portion = tuple[_Request[Row], int, int]
 class Worker(Generic[Row]):
     """Runs texts through ``run_batch``, at most ``budget`` padded tokens at once, for many callers at once.
 
-    ``run_batch`` returns one row per text; it is never called by two threads at the same time.
+    ``run_batch`` returns one row per text; it is never called by two threads at the same time. ``cost`` is the
+    padded length of a text of so many tokens and must not fall as they grow.
     """
 
     def __init__(
-        self, run_batch: Callable[[Sequence[Tokens]], Sequence[Row]], *, budget: int, max_queue_texts: int
+        self,
+        run_batch: Callable[[Sequence[Tokens]], Sequence[Row]],
+        *,
+        cost: Callable[[int], int],
+        budget: int,
+        max_queue_texts: int,
     ) -> None:
         self._run_batch = run_batch
+        self._cost = cost
         self._budget = budget
         self._max_queue_texts = max_queue_texts
         self._lock = threading.Lock()
@@ -77,7 +84,7 @@ class Worker(Generic[Row]):
         self._reserve(count)
         try:
             tokens = list(tokenize())
-            rows = self._carry(_Request(tokens, self._lock)) if tokens else []
+            rows = self._carry(_Request(tokens, self._cost, self._lock)) if tokens else []
         finally:
             with self._lock:
                 self._reserved -= count

@@ -35,6 +35,10 @@ class Backend(Protocol):
     def outputs(self) -> int:
         """How many outputs the graph has."""
 
+    @property
+    def length_multiple(self) -> int:
+        """Batches should be padded to a multiple of this many tokens: 1 where shapes cost nothing."""
+
     def run(self, feeds: Feeds, output: int) -> Floats:
         """Return output number ``output`` as float32 ``[batch, tokens, hidden]`` or ``[batch, dimension]``.
 

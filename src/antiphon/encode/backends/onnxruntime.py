@@ -20,6 +20,7 @@ class OnnxRuntime:
 
     name = "onnxruntime"
     version: str = onnxruntime.__version__
+    length_multiple = 1
 
     def __init__(self, model: Path, threads: int, *, reference: bool = False) -> None:
         options = onnxruntime.SessionOptions()
