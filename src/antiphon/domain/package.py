@@ -9,6 +9,15 @@ from antiphon.domain.model import ModelConfig
 
 
 @dataclass(frozen=True, slots=True)
+class StagedZip:
+    """A zip that has arrived but is not verified. ``sha256`` is lower-case hex."""
+
+    path: Path
+    size_bytes: int
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
 class PackageManifest:
     """What registering a package needs to know besides its bytes.
 

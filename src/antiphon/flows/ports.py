@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from antiphon.domain.deployment import DeployReport, EncoderStats, Precision
 from antiphon.domain.model import Model, ModelConfig, ModelFormat
 from antiphon.domain.model_group import ModelGroup
+from antiphon.domain.package import StagedZip as StagedZip
 from antiphon.domain.task import Task
 
 Clock = Callable[[], int]
@@ -61,15 +62,6 @@ class EncoderLoader(Protocol):
 
     def load(self, folder: Path, config: ModelConfig, precision: Precision) -> Encoder:
         """Load ``folder`` (model.onnx, tokenizer.json) and run the probes; InferenceError with the failing figure."""
-
-
-@dataclass(frozen=True, slots=True)
-class StagedZip:
-    """A zip that has arrived but is not verified. ``sha256`` is lower-case hex."""
-
-    path: Path
-    size_bytes: int
-    sha256: str
 
 
 class Packages(Protocol):
