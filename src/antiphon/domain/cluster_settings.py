@@ -7,12 +7,12 @@ move, no remote models and no agents. Defaults of remote-only lists are empty he
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from antiphon.domain import setting as parse
+from antiphon.domain.pattern import star_pattern
 from antiphon.domain.role import DoublePrefix
 from antiphon.domain.setting import Mutability, Setting, SettingType, SettingValue
 from antiphon.errors import SettingsError
@@ -196,7 +196,7 @@ def _check(section: str, key: str, value: SettingValue | None) -> None:
 
 
 def _matches(pattern: str, key: str) -> bool:
-    return re.fullmatch(".*".join(re.escape(part) for part in pattern.split("*")), key) is not None
+    return star_pattern(pattern).fullmatch(key) is not None
 
 
 @dataclass(frozen=True, slots=True)

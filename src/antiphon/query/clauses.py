@@ -1,0 +1,157 @@
+"""What can be asked: one frozen type per query clause, closed by ``Query``; names and defaults are OpenSearch's."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+Scalar = str | int | float | bool
+
+
+class Operator(StrEnum):
+    """How the terms of a ``match`` combine."""
+
+    OR = "or"
+    AND = "and"
+
+
+@dataclass(frozen=True, slots=True)
+class MatchAll:
+    """Every document, score ``boost``."""
+
+    boost: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class MatchNone:
+    """No document."""
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """Analysed text on a text field, a ``term`` on any other; ``zero_terms_all`` decides when no term is left."""
+
+    field: str
+    query: Scalar
+    operator: Operator = Operator.OR
+    minimum_should_match: str | None = None
+    zero_terms_all: bool = False
+    boost: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class MatchPhrase:
+    """The analysed terms next to each other, in order."""
+
+    field: str
+    query: Scalar
+    zero_terms_all: bool = False
+    boost: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Term:
+    """One exact value; on a text field, one of its analysed terms."""
+
+    field: str
+    value: Scalar
+    case_insensitive: bool = False
+    boost: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """Any of the values; constant score."""
+
+    field: str
+    values: tuple[Scalar, ...]
+    boost: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Ids:
+    """Documents by ``_id``."""
+
+    values: tuple[str, ...]
+    boost: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Exists:
+    """Documents with a value in the field or, for an object, in any field below it."""
+
+    field: str
+    boost: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Prefix:
+    """Values, or terms of a text field, that begin like this."""
+
+    field: str
+    value: str
+    case_insensitive: bool = False
+    boost: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Wildcard:
+    """Values, or terms of a text field, of this shape: ``*`` any text, ``?`` one character, ``\\`` quotes."""
+
+    field: str
+    value: str
+    case_insensitive: bool = False
+    boost: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Range:
+    """Numbers, dates (bounds in epoch milliseconds) or texts between bounds; None leaves a side open."""
+
+    field: str
+    gt: Scalar | None = None
+    gte: Scalar | None = None
+    lt: Scalar | None = None
+    lte: Scalar | None = None
+    boost: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Bool:
+    """All of ``must`` and ``filter``, none of ``must_not``, enough of ``should``; scores add up, filters give none."""
+
+    must: tuple[Query, ...] = ()
+    filter: tuple[Query, ...] = ()
+    should: tuple[Query, ...] = ()
+    must_not: tuple[Query, ...] = ()
+    minimum_should_match: str | None = None
+    boost: float = 1.0
+
+
+Query = (
+    MatchAll | MatchNone | Match | MatchPhrase | Term | Terms | Ids | Exists | Prefix | Wildcard | Range | Bool
+)  # fmt: skip
+"""Every clause this room knows."""
+
+
+def required(minimum: str | None, optional: int, default: int) -> int:
+    """Return how many of ``optional`` clauses must match: ``2``, ``-1``, ``75%``, ``-25%``, ``2<75% 9<-3``.
+
+    ``minimum`` has the shape that ``parse`` lets through. The result is never negative, but may exceed ``optional``.
+    """
+    if minimum is None:
+        return default
+    if "<" not in minimum:
+        return max(0, _amount(minimum, optional))
+    result = optional
+    for part in minimum.split():
+        bound, _, amount = part.partition("<")
+        if optional <= int(bound):
+            break
+        result = _amount(amount, optional)
+    return max(0, result)
+
+
+def _amount(text: str, optional: int) -> int:
+    amount = int(optional * int(text[:-1]) / 100) if text.endswith("%") else int(text)
+    return optional + amount if text.startswith("-") else amount
