@@ -24,7 +24,6 @@ from antiphon.query.search import (
     TermsAggregation,
 )
 
-
 _KEYS = reading.words(
     "query from size sort search_after _source aggs aggregations track_total_hits track_scores min_score version "
     "seq_no_primary_term timeout"
