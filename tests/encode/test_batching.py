@@ -1,0 +1,91 @@
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from antiphon.encode.batching import Slice, Waiting, longest_first, next_batch, padded_length, plan_batches
+
+lengths = st.lists(st.integers(1, 512), max_size=60)
+budgets = st.integers(1, 2048)
+requests = st.lists(
+    st.builds(
+        lambda sizes, fresh: Waiting(sorted(sizes, reverse=True), fresh),
+        st.lists(st.integers(1, 512), min_size=1, max_size=20),
+        st.booleans(),
+    ),
+    max_size=8,
+)
+
+
+@given(lengths, budgets)
+def test_batches_are_a_permutation_within_budget(sizes: list[int], budget: int) -> None:
+    batches = plan_batches(sizes, budget)
+    assert sorted(i for batch in batches for i in batch) == list(range(len(sizes)))
+    for batch in batches:
+        assert len(batch) == 1 or max(sizes[i] for i in batch) * len(batch) <= budget
+
+
+@given(lengths, budgets)
+def test_batches_hold_neighbours_in_length(sizes: list[int], budget: int) -> None:
+    flat = [sizes[i] for batch in plan_batches(sizes, budget) for i in batch]
+    assert flat == sorted(sizes, reverse=True)
+
+
+def test_an_over_long_text_is_alone() -> None:
+    assert plan_batches([600, 10, 10], 512) == [[0], [1, 2]]
+
+
+@given(st.integers(1, 512), st.integers(1, 64), st.integers(512, 600))
+def test_padded_length_is_the_next_multiple_within_the_limit(length: int, multiple: int, limit: int) -> None:
+    padded = padded_length(length, multiple, limit)
+    assert length <= padded <= limit
+    assert padded - length < multiple
+    assert padded % multiple == 0 or padded == limit
+
+
+def test_longest_first_keeps_equal_ones_in_order() -> None:
+    assert longest_first([3, 9, 3, 9]) == [1, 3, 0, 2]
+
+
+@given(requests, budgets, st.booleans())
+def test_a_batch_over_requests_is_within_budget(waiting: list[Waiting], budget: int, fresh_first: bool) -> None:
+    slices = next_batch(waiting, budget, fresh_first=fresh_first)
+    assert bool(slices) == bool(waiting)
+    assert len({one.request for one in slices}) == len(slices)
+    taken = _taken(waiting, slices)
+    assert all(0 < one.count <= len(waiting[one.request].lengths) for one in slices)
+    if len(taken) > 1:
+        assert max(taken) * len(taken) <= budget
+
+
+@given(requests, budgets, st.booleans())
+def test_fresh_and_served_take_turns_in_leading(waiting: list[Waiting], budget: int, fresh_first: bool) -> None:
+    slices = next_batch(waiting, budget, fresh_first=fresh_first)
+    if any(one.fresh is fresh_first for one in waiting):
+        assert waiting[slices[0].request].fresh is fresh_first
+
+
+@given(requests, budgets, st.booleans())
+def test_riders_cost_little_padding(waiting: list[Waiting], budget: int, fresh_first: bool) -> None:
+    slices = next_batch(waiting, budget, fresh_first=fresh_first)
+    if len(slices) > 1:
+        leading = _taken(waiting, slices[:1])
+        everyone = _taken(waiting, slices)
+        assert max(everyone) <= max(2 * min(everyone), 32) or min(everyone) == min(leading)
+
+
+def test_single_queries_are_gathered() -> None:
+    waiting = [Waiting([length], fresh=True) for length in (9, 12, 30, 8)]
+    assert next_batch(waiting, 512, fresh_first=True) == [Slice(i, 1) for i in range(4)]
+
+
+def test_a_short_query_does_not_ride_on_long_passages() -> None:
+    waiting = [Waiting([256] * 9, fresh=False), Waiting([10], fresh=True)]
+    assert next_batch(waiting, 512, fresh_first=False) == [Slice(0, 2)]
+    assert next_batch(waiting, 512, fresh_first=True) == [Slice(1, 1)]
+
+
+def _taken(waiting: Sequence[Waiting], slices: Sequence[Slice]) -> list[int]:
+    return [length for one in slices for length in waiting[one.request].lengths[: one.count]]

@@ -1,0 +1,226 @@
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
+
+import numpy as np
+import pytest
+
+from antiphon.encode.tokenize import Tokens
+from antiphon.encode.worker import Worker
+from antiphon.errors import InferenceError, QueueFull, Unavailable
+
+PATIENCE_S = 20.0
+
+
+class Engine:
+    """A run_batch that records its batches; a text's row is its first id. ``gate`` holds it while cleared."""
+
+    def __init__(self) -> None:
+        self.batches: list[list[int]] = []
+        self.gate = threading.Event()
+        self.gate.set()
+        self.entered = threading.Semaphore(0)
+        self.poison: int | None = None
+        self._alone = threading.Lock()
+
+    def __call__(self, tokens: Sequence[Tokens]) -> list[int]:
+        assert self._alone.acquire(blocking=False), "two threads in the engine"
+        try:
+            self.batches.append([int(one.ids[0]) for one in tokens])
+            self.entered.release()
+            assert self.gate.wait(PATIENCE_S)
+            if self.poison in self.batches[-1]:
+                raise RuntimeError("poisoned")
+            return self.batches[-1]
+        finally:
+            self._alone.release()
+
+
+def texts(first_ids: Iterable[int], length: int = 10) -> list[Tokens]:
+    return [Tokens(np.full(length, i, np.int64), np.zeros(length, np.int64), 0) for i in first_ids]
+
+
+def worker(engine: Engine, *, budget: int = 40, max_queue_texts: int = 10_000) -> Worker[int]:
+    return Worker(engine, cost=lambda length: length, budget=budget, max_queue_texts=max_queue_texts)
+
+
+def send(to: Worker[int], tokens: list[Tokens]) -> list[int]:
+    return to.run(len(tokens), lambda: tokens)[0]
+
+
+def held(engine: Engine, to: Worker[int], pool: ThreadPoolExecutor) -> None:
+    """Start a request (first id 0) that occupies the engine until the gate is set."""
+    engine.gate.clear()
+    pool.submit(send, to, texts([0]))
+    assert engine.entered.acquire(timeout=PATIENCE_S)
+
+
+def queued(to: Worker[int], count: int) -> None:
+    """Return once ``count`` texts are in the worker's hands."""
+    deadline = threading.Event()
+    while to.stats().queued_texts < count:
+        assert not deadline.wait(0.001)
+
+
+def test_rows_come_back_in_the_callers_order() -> None:
+    tokens = [Tokens(np.full(n, n, np.int64), np.zeros(n, np.int64), 0) for n in (3, 30, 5, 12, 30, 1)]
+    assert send(worker(Engine()), tokens) == [3, 30, 5, 12, 30, 1]
+
+
+def test_a_lone_request_runs_in_its_callers_thread() -> None:
+    seen: list[threading.Thread] = []
+
+    def run_batch(tokens: Sequence[Tokens]) -> list[int]:
+        seen.append(threading.current_thread())
+        return [0] * len(tokens)
+
+    Worker(run_batch, cost=int, budget=10, max_queue_texts=9).run(1, lambda: texts([1]))
+    assert seen == [threading.current_thread()]
+
+
+def test_waiting_single_queries_share_a_batch() -> None:
+    engine = Engine()
+    to = worker(engine)
+    with ThreadPoolExecutor(8) as pool:
+        held(engine, to, pool)
+        answers = [pool.submit(send, to, texts([i])) for i in range(1, 5)]
+        queued(to, 5)
+        engine.gate.set()
+        assert [one.result(PATIENCE_S) for one in answers] == [[1], [2], [3], [4]]
+    assert [sorted(batch) for batch in engine.batches] == [[0], [1, 2, 3, 4]]
+
+
+def test_a_query_overtakes_a_bulk_of_a_thousand_and_starves_nobody() -> None:
+    engine = Engine()
+    to = worker(engine)
+    with ThreadPoolExecutor(12) as pool:
+        held(engine, to, pool)
+        bulk = pool.submit(send, to, texts(range(1000, 2000), length=20))
+        queued(to, 1001)
+        queries = [pool.submit(send, to, texts([i], length=5)) for i in range(1, 9)]
+        queued(to, 1009)
+        engine.gate.set()
+        assert [one.result(PATIENCE_S) for one in queries] == [[i] for i in range(1, 9)]
+        assert bulk.result(PATIENCE_S) == list(range(1000, 2000))
+    places = [i for i, batch in enumerate(engine.batches) if any(0 < first < 9 for first in batch)]
+    assert max(places) <= 2 + 8  # the bulk's first slice, then queries and slices in turn
+    assert len(engine.batches) <= 1 + 500 + len(places)
+
+
+def test_a_stream_of_queries_does_not_starve_a_bulk() -> None:
+    engine = Engine()
+    to = worker(engine)
+    stop = threading.Event()
+
+    def stream() -> int:
+        sent = 0
+        while not stop.is_set():
+            send(to, texts([1], length=40))  # fills a batch alone
+            sent += 1
+        return sent
+
+    with ThreadPoolExecutor(4) as pool:
+        streams = [pool.submit(stream) for _ in range(3)]
+        assert send(to, texts(range(100, 130), length=40)) == list(range(100, 130))
+        stop.set()
+        assert sum(one.result(PATIENCE_S) for one in streams) > 0
+    served = [batch[0] >= 100 for batch in engine.batches]
+    bulk = [i for i, one in enumerate(served) if one]
+    assert all(later - earlier <= 2 for earlier, later in pairwise(bulk))
+
+
+def test_a_full_queue_refuses_before_any_work() -> None:
+    engine = Engine()
+    to = worker(engine, max_queue_texts=3)
+    with ThreadPoolExecutor(4) as pool:
+        held(engine, to, pool)
+        waiting = pool.submit(send, to, texts([1, 2]))
+        queued(to, 3)
+        with pytest.raises(QueueFull, match="3 texts are waiting and 1 more do not fit into the queue of 3"):
+            to.run(1, lambda: pytest.fail("tokenized a refused text"))
+        engine.gate.set()
+        assert waiting.result(PATIENCE_S) == [1, 2]
+    assert to.stats().rejected_requests == 1
+    assert send(to, texts(range(9))) == list(range(9))  # a request that finds nothing waiting is let in
+
+
+def test_a_failing_text_fails_its_own_request_only() -> None:
+    engine = Engine()
+    to = worker(engine)
+    with ThreadPoolExecutor(4) as pool:
+        held(engine, to, pool)
+        engine.poison = 2
+        answers = [pool.submit(send, to, texts([i])) for i in (1, 2, 3)]
+        queued(to, 4)
+        engine.gate.set()
+        assert answers[0].result(PATIENCE_S) == [1]
+        with pytest.raises(InferenceError, match="The engine failed: poisoned"):
+            answers[1].result(PATIENCE_S)
+        assert answers[2].result(PATIENCE_S) == [3]
+    assert send(to, texts([4])) == [4]
+    assert to.stats().queued_texts == 0
+
+
+def test_an_interrupt_in_one_caller_does_not_strand_the_others() -> None:
+    engine = Engine()
+
+    def run_batch(tokens: Sequence[Tokens]) -> list[int]:
+        rows = engine(tokens)
+        if 0 in rows:
+            raise KeyboardInterrupt
+        return rows
+
+    to = Worker(run_batch, cost=int, budget=40, max_queue_texts=99)
+    with ThreadPoolExecutor(4) as pool:
+        engine.gate.clear()
+        first = pool.submit(send, to, texts([0]))
+        assert engine.entered.acquire(timeout=PATIENCE_S)
+        second = pool.submit(send, to, texts([5]))
+        queued(to, 2)
+        engine.gate.set()
+        with pytest.raises(KeyboardInterrupt):
+            first.result(PATIENCE_S)
+        assert second.result(PATIENCE_S) == [5]
+
+
+def test_a_tokenizer_error_leaves_nothing_queued() -> None:
+    to = worker(Engine())
+
+    def broken() -> list[Tokens]:
+        raise ValueError("no")
+
+    with pytest.raises(ValueError, match="no"):
+        to.run(4, broken)
+    assert to.stats().queued_texts == 0
+
+
+def test_close_waits_for_what_is_queued_and_refuses_what_comes() -> None:
+    engine = Engine()
+    to = worker(engine)
+    with ThreadPoolExecutor(4) as pool:
+        held(engine, to, pool)
+        waiting = pool.submit(send, to, texts([1]))
+        queued(to, 2)
+        closing = pool.submit(to.close)
+        engine.gate.set()
+        closing.result(PATIENCE_S)
+        assert waiting.result(PATIENCE_S) == [1]
+    with pytest.raises(Unavailable):
+        send(to, texts([2]))
+    to.close()
+
+
+def test_no_texts_is_no_work() -> None:
+    engine = Engine()
+    assert send(worker(engine), []) == []
+    assert engine.batches == []
+
+
+def test_counters() -> None:
+    to = worker(Engine())
+    to.run(2, lambda: [Tokens(np.ones(10, np.int64), np.zeros(10, np.int64), lost) for lost in (0, 7)])
+    stats = to.stats()
+    assert (stats.texts, stats.tokens, stats.truncated_texts, stats.truncated_tokens, stats.batches) == (2, 20, 1, 7, 1)
