@@ -106,6 +106,25 @@ class Registrar:
             self._finish_upload(model, total)
         return missing
 
+    def drop_abandoned(self) -> int:
+        """At start: forget models whose URL registration died halfway, and files that belong to no model.
+
+        A chunked upload survives: its remaining chunks can still be sent. Return how many models went.
+        """
+        catalog = self._ports.catalog
+        kept, uploading, dropped = set(), set(), 0
+        for model, _ in list(catalog.models()):
+            if model.model_state is not ModelState.REGISTERING:
+                kept.add(model.model_content_hash_value or "")
+            elif model.total_chunks is not None:
+                uploading.add(model.model_id)
+            else:
+                dropped += 1
+                with catalog.transaction():
+                    catalog.delete_model(model.model_id)
+        self._ports.packages.sweep(frozenset(kept), frozenset(uploading))
+        return dropped
+
     def _finish_upload(self, model: Model, total: int) -> None:
         packages = self._ports.packages
         try:

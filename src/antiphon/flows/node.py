@@ -1,0 +1,73 @@
+"""One running node: every flow, wired to one set of ports, with a beginning and an end."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+
+from antiphon.flows.configure import Configurator
+from antiphon.flows.define import Definer
+from antiphon.flows.deploy import Deployer
+from antiphon.flows.embed import Predictor
+from antiphon.flows.keep_house import Housekeeper
+from antiphon.flows.loaded import LoadedModels
+from antiphon.flows.observe import Observer
+from antiphon.flows.ports import Catalog, Ports
+from antiphon.flows.register import Registrar
+from antiphon.flows.tasks import TaskRunner
+
+_log = logging.getLogger("antiphon")
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """The flows of one process. ``catalog`` is for reading."""
+
+    catalog: Catalog
+    configurator: Configurator
+    tasks: TaskRunner
+    deployer: Deployer
+    registrar: Registrar
+    definer: Definer
+    predictor: Predictor
+    observer: Observer
+    loaded: LoadedModels
+    housekeeper: Housekeeper
+    ports: Ports
+
+    @classmethod
+    def over(cls, ports: Ports) -> Node:
+        """Wire the flows to ``ports``; nothing runs yet."""
+        configurator = Configurator(ports)
+        tasks = TaskRunner(ports, configurator)
+        loaded = LoadedModels(ports.monotonic)
+        deployer = Deployer(ports, configurator, tasks, loaded)
+        predictor = Predictor(ports, configurator, loaded)
+        return cls(
+            catalog=ports.catalog,
+            configurator=configurator,
+            tasks=tasks,
+            deployer=deployer,
+            registrar=Registrar(ports, configurator, tasks, deployer.deploy),
+            definer=Definer(ports, configurator, loaded),
+            predictor=predictor,
+            observer=Observer(ports, loaded, tasks, predictor),
+            loaded=loaded,
+            housekeeper=Housekeeper(configurator, deployer, loaded, tasks),
+            ports=ports,
+        )
+
+    def start(self) -> None:
+        """Put right what a dead process left: unfinished tasks fail, half-registered models go, deployed ones load."""
+        interrupted = self.tasks.fail_interrupted()
+        abandoned = self.registrar.drop_abandoned()
+        if interrupted or abandoned:
+            _log.warning("failed %d interrupted tasks, dropped %d unfinished registrations", interrupted, abandoned)
+        self.deployer.restore()
+        self.housekeeper.start()
+
+    def close(self) -> None:
+        """Let running tasks and requests finish, then unload everything. Deployed models stay marked as deployed."""
+        self.housekeeper.close()
+        self.tasks.close()
+        self.loaded.close()

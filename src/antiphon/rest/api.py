@@ -1,0 +1,193 @@
+"""The ASGI application: matches a request to its row, runs the handler on a thread, writes the reply."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+
+import orjson
+from starlette.applications import Starlette
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+from starlette.routing import Route as StarletteRoute
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from antiphon.errors import AntiphonError, IllegalArgument, TooLarge
+from antiphon.flows import Node
+from antiphon.rest.call import Call, Identity, Reply, Route
+from antiphon.rest.errors import no_handler, render_error, wrong_method
+from antiphon.rest.filter_path import filter_body
+from antiphon.rest.routes import ROUTES
+
+COMMON_PARAMETERS = frozenset(
+    {"pretty", "human", "error_trace", "filter_path", "format", "source", "source_content_type"}
+)
+_HEAVY_THREADS = 256
+_LIGHT_THREADS = 16
+_log = logging.getLogger("antiphon.rest")
+
+Endpoint = Callable[[Request], Awaitable[Response]]
+
+
+def create_api(node: Node, identity: Identity, *, max_body_bytes: int) -> ASGIApp:
+    """Return the whole REST API over ``node``. Handlers run on threads: predict and uploads on a pool of their own."""
+    return _Api(node, identity, max_body_bytes).application
+
+
+class _Api:
+    def __init__(self, node: Node, identity: Identity, max_body_bytes: int) -> None:
+        self._node = node
+        self._identity = identity
+        self._max_body_bytes = max_body_bytes
+        self._heavy = ThreadPoolExecutor(_HEAVY_THREADS, thread_name_prefix="antiphon-predict")
+        self._light = ThreadPoolExecutor(_LIGHT_THREADS, thread_name_prefix="antiphon-rest")
+        routes = [StarletteRoute(path, _AnyMethod(self._endpoint(rows))) for path, rows in _by_path(ROUTES).items()]
+        inner = Starlette(routes=routes, lifespan=self._lifespan)
+        inner.router.redirect_slashes = False
+        inner.router.default = _AnyMethod(self._nothing_here)
+        self.application: ASGIApp = _WithoutTrailingSlash(inner)
+
+    def _lifespan(self, app: Starlette) -> AbstractAsyncContextManager[None]:  # noqa: ARG002  starlette's signature
+        @asynccontextmanager
+        async def span() -> AsyncIterator[None]:
+            yield
+            self._heavy.shutdown(wait=True)
+            self._light.shutdown(wait=True)
+
+        return span()
+
+    def _endpoint(self, rows: dict[str, Route]) -> Endpoint:
+        async def endpoint(request: Request) -> Response:
+            row = rows.get("GET" if request.method == "HEAD" else request.method)
+            if row is None:
+                return self._respond(request, wrong_method(_uri(request), request.method, ", ".join(sorted(rows))))
+            try:
+                _check_parameters(request, row)
+                call = Call(
+                    self._node,
+                    self._identity,
+                    request.method,
+                    request.url.path,
+                    request.path_params,
+                    dict(request.query_params),
+                    await self._body(request),
+                )
+            except AntiphonError as error:
+                return self._respond(request, render_error(error))
+            pool = self._heavy if row.heavy else self._light
+            return await asyncio.get_running_loop().run_in_executor(pool, self._answer, request, row, call)
+
+        return endpoint
+
+    def _answer(self, request: Request, row: Route, call: Call) -> Response:
+        try:
+            return self._respond(request, row.handler(call))
+        except AntiphonError as error:
+            return self._respond(request, render_error(error))
+        except Exception as error:  # noqa: BLE001  a bug: the client gets the envelope, the log the traceback
+            _log.exception("%s %s", call.method, call.path)
+            return self._respond(request, render_error(AntiphonError(f"{type(error).__name__}: {error}")))
+
+    async def _nothing_here(self, request: Request) -> Response:
+        return self._respond(request, no_handler(_uri(request), request.method))
+
+    async def _body(self, request: Request) -> bytes:
+        announced = request.headers.get("content-length", "0")
+        if announced.isdigit() and int(announced) > self._max_body_bytes:
+            raise self._too_large(int(announced))
+        parts: list[bytes] = []
+        size = 0
+        try:
+            async for part in request.stream():
+                size += len(part)
+                if size > self._max_body_bytes:
+                    raise self._too_large(size)
+                parts.append(part)
+        except ClientDisconnect:
+            raise IllegalArgument("the client closed the connection before its body was complete") from None
+        return parts[0] if len(parts) == 1 else b"".join(parts)
+
+    def _too_large(self, size: int) -> TooLarge:
+        return TooLarge(
+            f"the request body of at least {size} bytes is over the limit of {self._max_body_bytes} bytes: send less "
+            "at once, or start the server with a larger max_body_bytes"
+        )
+
+    def _respond(self, request: Request, reply: Reply) -> Response:
+        if reply.media_type == "application/json":
+            content = _dump(request, reply)
+            media_type = "application/json; charset=UTF-8"
+        else:
+            content, media_type = reply.body.encode(), reply.media_type
+        response = Response(content, reply.status, media_type=media_type)
+        for notice in reply.notices:
+            response.headers.append("warning", self._warning(notice))
+        return response
+
+    def _warning(self, notice: str) -> str:
+        """A ``Warning`` header as OpenSearch writes it (RFC 7234, section 5.5), in ASCII."""
+        text = notice.replace("\\", "\\\\").replace('"', '\\"').encode("ascii", "backslashreplace").decode("ascii")
+        return f'299 Antiphon-{self._identity.version} "{text}"'
+
+
+class _AnyMethod:
+    """Wraps an endpoint so that starlette leaves the choice of methods to our table."""
+
+    def __init__(self, endpoint: Endpoint) -> None:
+        self._endpoint = endpoint
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            return
+        response = await self._endpoint(Request(scope, receive))
+        await response(scope, receive, send)
+
+
+class _WithoutTrailingSlash:
+    """Serves ``/a/b/`` as ``/a/b``: OpenSearch's own clients send some paths with a trailing slash."""
+
+    def __init__(self, inner: ASGIApp) -> None:
+        self._inner = inner
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            path: str = scope["path"]
+            if len(path) > 1 and path.endswith("/"):
+                scope = {**scope, "path": path.rstrip("/") or "/"}
+        await self._inner(scope, receive, send)
+
+
+def _by_path(routes: tuple[Route, ...]) -> dict[str, dict[str, Route]]:
+    """Group rows by path, those with fewer variables first, so that ``_search`` is never taken for an id."""
+    grouped: dict[str, dict[str, Route]] = {}
+    for row in sorted(routes, key=lambda item: item.path.count("{")):
+        for method in row.methods.split():
+            grouped.setdefault(row.path, {})[method] = row
+    return grouped
+
+
+def _check_parameters(request: Request, row: Route) -> None:
+    for name in request.query_params:
+        if name not in COMMON_PARAMETERS and name not in row.query:
+            raise IllegalArgument(f"request [{request.url.path}] contains unrecognized parameter: [{name}]")
+    wanted = request.query_params.get("format", "json")
+    if wanted != "json" and not row.text:
+        raise IllegalArgument(f"[format] {wanted} is not supported by Antiphon: answers are JSON")
+
+
+def _uri(request: Request) -> str:
+    return request.url.path + (f"?{request.url.query}" if request.url.query else "")
+
+
+def _dump(request: Request, reply: Reply) -> bytes:
+    options = orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_NON_STR_KEYS
+    parameters = request.query_params
+    if parameters.get("pretty", "false") != "false":
+        options |= orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE
+    body = reply.body
+    if "filter_path" in parameters and reply.status < 400:
+        body = filter_body(body, parameters["filter_path"])
+    return orjson.dumps(body, option=options)

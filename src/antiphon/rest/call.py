@@ -1,0 +1,105 @@
+"""One request and its reply, as handlers see them."""
+
+from __future__ import annotations
+
+import urllib.parse
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import orjson
+
+from antiphon.errors import IllegalArgument, JsonError, ParseError
+from antiphon.flows import Node
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """What the server says it is. ``api_version`` is the OpenSearch version whose API is spoken."""
+
+    version: str
+    cluster_name: str
+    node_name: str
+    api_version: str = "3.5.0"
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A request: ``params`` from the path, ``query`` from the query string, ``body`` as it came."""
+
+    node: Node
+    identity: Identity
+    method: str
+    path: str
+    params: Mapping[str, str]
+    query: Mapping[str, str]
+    body: bytes
+
+    def json(self, missing: str = "request body is required") -> Any:
+        """Return the parsed body, or the ``source`` query parameter; ParseError ``missing`` when there is neither."""
+        if self.body.strip():
+            return _loads(self.body)
+        if self.query.get("source"):
+            return _loads(self.query["source"].encode())
+        raise ParseError(missing)
+
+    def json_or(self, default: Any) -> Any:
+        """Return the parsed body, or ``default`` when there is none."""
+        return self.json() if self.body.strip() or self.query.get("source") else default
+
+    def flag(self, name: str, *, default: bool = False) -> bool:
+        """Return a boolean query parameter; a bare ``?name`` is true."""
+        word = self.query.get(name)
+        if word is None:
+            return default
+        if word in ("", "true", "false"):
+            return word != "false"
+        raise IllegalArgument(f"Failed to parse value [{word}] as only [true] or [false] are allowed.")
+
+    def number(self, name: str, default: int) -> int:
+        """Return an integer query parameter."""
+        word = self.query.get(name, str(default))
+        try:
+            return int(word)
+        except ValueError:
+            raise IllegalArgument(f"Failed to parse int parameter [{name}] with value [{word}]") from None
+
+    def words(self, name: str) -> list[str]:
+        """Return a comma-separated path parameter as a list; empty when absent."""
+        return [urllib.parse.unquote(word) for word in self.params.get(name, "").split(",") if word]
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """``body`` is JSON-ready (numpy arrays allowed), or text with ``media_type``; ``notices`` go into Warning headers."""
+
+    body: Any
+    status: int = 200
+    notices: list[str] = field(default_factory=list)
+    media_type: str = "application/json"
+
+
+Handler = Callable[[Call], Reply]
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """One row of the table; ``methods`` are separated by blanks.
+
+    ``query`` names the parameters that the handler reads besides the common ones; a ``heavy`` handler waits for a
+    model or a disk and runs on a pool of its own; a ``text`` one answers plain text as well.
+    """
+
+    methods: str
+    path: str
+    handler: Handler
+    query: frozenset[str] = frozenset()
+    heavy: bool = False
+    text: bool = False
+
+
+def _loads(text: bytes) -> Any:
+    try:
+        return orjson.loads(text)
+    except orjson.JSONDecodeError as error:
+        raise JsonError(f"the request body is not valid JSON: {error}") from None

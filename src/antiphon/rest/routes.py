@@ -1,0 +1,88 @@
+"""The whole API as one table: methods, path, handler, and the query parameters the handler reads."""
+
+from __future__ import annotations
+
+from antiphon.rest import cluster, controllers, model_groups, models, monitor, predict, tasks
+from antiphon.rest.call import Route
+from antiphon.rest.refused import FEATURES, refuse
+
+_ML = "/_plugins/_ml"
+_SEARCH = frozenset(
+    {"size", "from", "ignore_unavailable", "allow_no_indices", "expand_wildcards", "preference", "typed_keys"}
+)
+_SETTINGS = frozenset({"flat_settings", "include_defaults", "timeout", "cluster_manager_timeout", "master_timeout"})
+_HEALTH = frozenset({
+    "wait_for_status", "timeout", "level", "local", "cluster_manager_timeout", "master_timeout", "wait_for_nodes",
+    "wait_for_active_shards", "wait_for_no_relocating_shards", "wait_for_no_initializing_shards", "wait_for_events",
+})  # fmt: skip
+_CAT = frozenset(
+    {"v", "h", "s", "help", "bytes", "time", "local", "cluster_manager_timeout", "master_timeout", "full_id"}
+)
+_VIEW = frozenset({"view"})
+
+ROUTES: tuple[Route, ...] = (
+    Route("POST", f"{_ML}/models/{{model_id}}/_predict", predict.predict, heavy=True),
+    Route("POST", f"{_ML}/_predict/{{algorithm}}/{{model_id}}", predict.predict_algorithm, heavy=True),
+    Route("POST", f"{_ML}/models/{{model_id}}/_batch_predict", predict.batch_predict),
+    Route("POST", f"{_ML}/models/{{model_id}}/_predict/stream", predict.stream),
+    # model groups
+    Route("POST", f"{_ML}/model_groups/_register", model_groups.register),
+    Route("GET POST", f"{_ML}/model_groups/_search", model_groups.search, _SEARCH),
+    Route("GET", f"{_ML}/model_groups/{{model_group_id}}", model_groups.get),
+    Route("PUT", f"{_ML}/model_groups/{{model_group_id}}", model_groups.update),
+    Route("DELETE", f"{_ML}/model_groups/{{model_group_id}}", model_groups.delete),
+    # models; the second of two paths is the name from before OpenSearch 2.7
+    Route("POST", f"{_ML}/models/_register", models.register, frozenset({"deploy"})),
+    Route("POST", f"{_ML}/models/_upload", models.register, frozenset({"deploy"})),
+    Route("POST", f"{_ML}/models/_register_meta", models.register_meta),
+    Route("POST", f"{_ML}/models/meta", models.register_meta),
+    Route("POST", f"{_ML}/models/{{model_id}}/upload_chunk/{{chunk_number}}", models.upload_chunk, heavy=True),
+    Route("POST", f"{_ML}/models/{{model_id}}/chunk/{{chunk_number}}", models.upload_chunk, heavy=True),
+    Route("GET POST", f"{_ML}/models/_search", models.search, _SEARCH),
+    Route("GET", f"{_ML}/models/{{model_id}}", models.get, frozenset({"return_content"})),
+    Route("PUT", f"{_ML}/models/{{model_id}}", models.update),
+    Route("DELETE", f"{_ML}/models/{{model_id}}", models.delete, heavy=True),
+    Route("POST", f"{_ML}/models/{{model_id}}/_deploy", models.deploy),
+    Route("POST", f"{_ML}/models/{{model_id}}/_load", models.deploy),
+    Route("POST", f"{_ML}/models/{{model_id}}/_undeploy", models.undeploy, heavy=True),
+    Route("POST", f"{_ML}/models/{{model_id}}/_unload", models.undeploy, heavy=True),
+    Route("POST", f"{_ML}/models/_undeploy", models.undeploy, heavy=True),
+    Route("POST", f"{_ML}/models/_unload", models.undeploy, heavy=True),
+    # tasks
+    Route("GET POST", f"{_ML}/tasks/_search", tasks.search, _SEARCH),
+    Route("GET", f"{_ML}/tasks/{{task_id}}", tasks.get),
+    Route("DELETE", f"{_ML}/tasks/{{task_id}}", tasks.delete),
+    Route("POST", f"{_ML}/tasks/{{task_id}}/_cancel", tasks.cancel),
+    # stats and profile
+    Route("GET", f"{_ML}/stats", monitor.stats),
+    Route("GET", f"{_ML}/stats/{{stat}}", monitor.stats),
+    Route("GET", f"{_ML}/{{node_id}}/stats", monitor.stats),
+    Route("GET", f"{_ML}/{{node_id}}/stats/{{stat}}", monitor.stats),
+    Route("GET", f"{_ML}/profile", monitor.profile, _VIEW),
+    Route("GET", f"{_ML}/profile/models", monitor.profile_models, _VIEW),
+    Route("GET", f"{_ML}/profile/models/{{model_id}}", monitor.profile_models, _VIEW),
+    Route("GET", f"{_ML}/profile/tasks", monitor.profile_tasks, _VIEW),
+    Route("GET", f"{_ML}/profile/tasks/{{task_id}}", monitor.profile_tasks, _VIEW),
+    # controllers
+    Route("POST", f"{_ML}/controllers/{{model_id}}", controllers.create),
+    Route("PUT", f"{_ML}/controllers/{{model_id}}", controllers.update),
+    Route("GET", f"{_ML}/controllers/{{model_id}}", controllers.get),
+    Route("DELETE", f"{_ML}/controllers/{{model_id}}", controllers.delete),
+    # cluster
+    Route("GET", "/", cluster.banner),
+    Route("GET", "/_cluster/health", cluster.health, _HEALTH),
+    Route("GET", "/_cluster/settings", cluster.get_settings, _SETTINGS),
+    Route("PUT", "/_cluster/settings", cluster.put_settings, _SETTINGS),
+    Route("GET", "/_nodes", cluster.nodes, frozenset({"flat_settings", "timeout"})),
+    Route("GET", "/_cat", cluster.cat, text=True),
+    Route("GET", "/_cat/health", cluster.cat_health, _CAT, text=True),
+    Route("GET", "/_cat/nodes", cluster.cat_nodes, _CAT, text=True),
+    Route("GET", "/_cat/plugins", cluster.cat_plugins, _CAT, text=True),
+    Route("GET", "/_cat/indices", cluster.cat_indices, _CAT, text=True),
+    # what is not here
+    *(
+        Route("GET POST PUT DELETE", f"{_ML}/{feature}{rest}", refuse(feature))
+        for feature in FEATURES
+        for rest in ("", "/{rest:path}")
+    ),
+)  # fmt: skip

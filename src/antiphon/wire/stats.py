@@ -1,0 +1,122 @@
+"""``/_plugins/_ml/stats``: which counters a request wants, and how they print."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from antiphon.domain.monitoring import NodeStats
+from antiphon.errors import IllegalArgument
+from antiphon.wire.fields import Fields
+
+CLUSTER_STATS = (
+    "ml_config_index_status", "ml_connector_count", "ml_connector_index_status", "ml_controller_index_status",
+    "ml_model_count", "ml_model_index_status", "ml_task_index_status",
+)  # fmt: skip
+NODE_STATS = (
+    "ml_jvm_heap_usage", "ml_executing_task_count", "ml_request_count", "ml_failure_count",
+    "ml_deployed_model_count", "ml_circuit_breaker_trigger_count", "antiphon_double_prefix_count",
+    "antiphon_truncated_text_count", "antiphon_truncated_token_count",
+)  # fmt: skip
+_LEVELS = ("cluster", "node", "algorithm", "model", "action")
+
+
+@dataclass(frozen=True, slots=True)
+class StatsRequest:
+    """Which levels, counters, nodes, algorithms, models and actions; an empty tuple means all."""
+
+    levels: tuple[str, ...] = ()
+    stats: tuple[str, ...] = ()
+    nodes: tuple[str, ...] = ()
+    algorithms: tuple[str, ...] = ()
+    models: tuple[str, ...] = ()
+    actions: tuple[str, ...] = ()
+
+    def level(self, name: str) -> bool:
+        """True when that level is wanted."""
+        return not self.levels or name in self.levels
+
+
+def read_stats(body: object, stats: Sequence[str], nodes: Sequence[str]) -> tuple[StatsRequest, list[str]]:
+    """Return what is asked for by path and body together; IllegalArgument for a counter nobody knows."""
+    fields = Fields(body, "stats")
+    wanted = list(stats)
+    for key in ("cluster_level_stats", "node_level_stats"):
+        wanted += [word.lower() for word in fields.words(key) or ()]
+    for stat in wanted:
+        if stat not in CLUSTER_STATS and stat not in NODE_STATS:
+            raise IllegalArgument(f"[stats] unknown stat [{stat}]; known are {list(CLUSTER_STATS + NODE_STATS)}")
+    levels = tuple(word.lower() for word in fields.words("target_stat_levels") or ())
+    for level in levels:
+        if level not in _LEVELS:
+            raise IllegalArgument(f"[target_stat_levels] must hold some of {list(_LEVELS)}, but holds [{level}]")
+    request = StatsRequest(
+        levels=levels,
+        stats=tuple(wanted),
+        nodes=(*nodes, *(fields.words("node_ids") or ())),
+        algorithms=tuple(word.lower() for word in fields.words("algorithms") or ()),
+        models=fields.words("models") or (),
+        actions=tuple(word.lower() for word in fields.words("actions") or ()),
+    )
+    fields.skip("action_level_stats")
+    return request, fields.notices()
+
+
+def render_stats(stats: NodeStats, request: StatsRequest) -> dict[str, Any]:
+    """Return the cluster counters and, under ``nodes``, this node's."""
+    body = {key: value for key, value in _cluster(stats).items() if _wanted(key, request)}
+    if not request.level("cluster"):
+        body = {}
+    if request.nodes and stats.node_id not in request.nodes and "_local" not in request.nodes:
+        return body | {"nodes": {}}
+    return body | {"nodes": {stats.node_id: _node(stats, request)}}
+
+
+def _wanted(key: str, request: StatsRequest) -> bool:
+    return not request.stats or key in request.stats
+
+
+def _cluster(stats: NodeStats) -> dict[str, Any]:
+    return {
+        "ml_config_index_status": "non-existent",
+        "ml_connector_count": 0,
+        "ml_connector_index_status": "non-existent",
+        "ml_controller_index_status": "green" if stats.controller_count else "non-existent",
+        "ml_model_count": stats.model_count,
+        "ml_model_index_status": "green" if stats.model_count else "non-existent",
+        "ml_task_index_status": "green" if stats.task_count else "non-existent",
+    }
+
+
+def _node(stats: NodeStats, request: StatsRequest) -> dict[str, Any]:
+    node: dict[str, Any] = {}
+    if request.level("node"):
+        counters = (
+            stats.memory_percent, stats.executing_tasks, stats.requests, stats.failures, stats.deployed_models,
+            stats.breaker_trips, stats.doubled_prefixes, stats.truncated_texts, stats.truncated_tokens,
+        )  # fmt: skip
+        node = {key: value for key, value in zip(NODE_STATS, counters, strict=True) if _wanted(key, request)}
+    if request.stats:
+        return node
+    if request.level("algorithm") and (not request.algorithms or "text_embedding" in request.algorithms):
+        actions = {name: _action(*counts) for name, counts in stats.actions.items() if _named(name, request.actions)}
+        if actions:
+            node["algorithms"] = {"text_embedding": actions}
+    if request.level("model"):
+        models = {
+            model_id: {name: _action(*counts) for name, counts in actions.items() if _named(name, request.actions)}
+            for model_id, actions in stats.models.items()
+            if _named(model_id, request.models)
+        }
+        if models:
+            node["models"] = models
+    return node
+
+
+def _named(name: str, wanted: tuple[str, ...]) -> bool:
+    return not wanted or name in wanted
+
+
+def _action(requests: int, failures: int) -> dict[str, int]:
+    return {"ml_action_request_count": requests} | ({"ml_action_failure_count": failures} if failures else {})
