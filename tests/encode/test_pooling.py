@@ -74,5 +74,5 @@ def test_max_gives_one_axis() -> None:
 
 def test_normalize_works_along_the_last_axis() -> None:
     row = np.array([[3, 4], [0, 0], [0, -2]], np.float32)
-    np.testing.assert_allclose(normalize(row), [[0.6, 0.8], [0, 0], [0, -1]])
+    np.testing.assert_allclose(normalize(row), np.array([[0.6, 0.8], [0, 0], [0, -1]]), rtol=1e-6)
     assert normalize(row[0]).dtype == np.float32
