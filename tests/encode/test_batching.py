@@ -38,11 +38,17 @@ def test_an_over_long_text_is_alone() -> None:
 
 
 @given(st.integers(1, 512), st.integers(1, 64), st.integers(512, 600))
-def test_padded_length_is_the_next_multiple_within_the_limit(length: int, multiple: int, limit: int) -> None:
+def test_padded_length_is_the_next_step_within_the_limit(length: int, multiple: int, limit: int) -> None:
     padded = padded_length(length, multiple, limit)
+    step = multiple if length > 8 * multiple else max(1, multiple // 2)
     assert length <= padded <= limit
-    assert padded - length < multiple
-    assert padded % multiple == 0 or padded == limit
+    assert padded - length < step
+    assert padded % step == 0 or padded == limit
+
+
+@given(st.integers(1, 511), st.integers(1, 64))
+def test_padded_length_never_falls(length: int, multiple: int) -> None:
+    assert padded_length(length, multiple, 512) <= padded_length(length + 1, multiple, 512)
 
 
 def test_longest_first_keeps_equal_ones_in_order() -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import signal
 import threading
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -184,6 +185,32 @@ def test_an_interrupt_in_one_caller_does_not_strand_the_others() -> None:
         with pytest.raises(KeyboardInterrupt):
             first.result(PATIENCE_S)
         assert second.result(PATIENCE_S) == [5]
+
+
+@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="needs POSIX timers")
+def test_a_caller_interrupted_while_it_waits_is_forgotten() -> None:
+    class Interrupted(BaseException):
+        pass
+
+    def interrupt(*_: object) -> None:
+        raise Interrupted
+
+    engine = Engine()
+    to = worker(engine)
+    before = signal.signal(signal.SIGALRM, interrupt)
+    try:
+        with ThreadPoolExecutor(4) as pool:
+            held(engine, to, pool)
+            signal.setitimer(signal.ITIMER_REAL, 0.02)
+            with pytest.raises(Interrupted):
+                send(to, texts([1]))
+            waiting = pool.submit(send, to, texts([2]))
+            queued(to, 2)
+            engine.gate.set()
+            assert waiting.result(PATIENCE_S) == [2]
+    finally:
+        signal.signal(signal.SIGALRM, before)
+    assert engine.batches == [[0], [2]]
 
 
 def test_a_tokenizer_error_leaves_nothing_queued() -> None:

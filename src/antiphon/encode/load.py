@@ -159,11 +159,11 @@ class _Loading:
         return _Loaded(graph, precision, figures, agreement)
 
     def _warm(self, graph: Graph) -> None:
+        """Run one text of every padded length a query may have."""
         longest = self._probes.longest
-        step = graph.backend.length_multiple
-        if step > 1:
-            for length in range(step, min(_WARM_TOKENS, len(longest.ids)) + 1, step):
-                graph.run([Tokens(longest.ids[:length], longest.type_ids[:length], 0)])
+        for width in sorted({graph.width(length) for length in range(1, _WARM_TOKENS + 1)}):
+            if graph.backend.length_multiple > 1 and width <= len(longest.ids):
+                graph.run([Tokens(longest.ids[:width], longest.type_ids[:width], 0)])
 
     def _reference(self) -> list[Floats]:
         """The probe texts in ONNX Runtime's fp32; its graph is freed again."""

@@ -118,10 +118,14 @@ class Worker(Generic[Row]):
     def _carry(self, request: _Request[Row]) -> list[Row]:
         with self._lock:
             self._waiting.append(request)
-            if self._driven:
-                request.changed.wait_for(lambda: request.done or request.drives)
-            else:
-                self._driven = request.drives = True
+            try:
+                if self._driven:
+                    request.changed.wait_for(lambda: request.done or request.drives)
+                else:
+                    self._driven = request.drives = True
+            except BaseException:  # interrupted while it waited
+                self._leave(request)
+                raise
         if request.drives:
             self._drive(request)
         if request.error is not None:
@@ -141,12 +145,17 @@ class Worker(Generic[Row]):
             raise
         finally:
             with self._lock:
-                if own in self._waiting:
-                    self._waiting.remove(own)
-                own.drives = self._driven = False
-                if self._waiting:
-                    self._driven = self._waiting[0].drives = True
-                    self._waiting[0].changed.notify()
+                self._leave(own)
+
+    def _leave(self, request: _Request[Row]) -> None:
+        """Take ``request`` off the queue; if it drives, the first waiting one drives on. The lock is held."""
+        if request in self._waiting:
+            self._waiting.remove(request)
+        if request.drives:
+            request.drives = self._driven = False
+            if self._waiting:
+                self._driven = self._waiting[0].drives = True
+                self._waiting[0].changed.notify()
 
     def _next(self) -> list[_Portion[Row]]:
         """Take the next batch off the queue; whoever had a turn goes to its end."""
