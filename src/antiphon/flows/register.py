@@ -61,11 +61,31 @@ class Registrar:
         if registration.model_node_ids and not settings.flag("plugins.ml_commons.allow_custom_deployment_plan"):
             raise IllegalArgument("Don't allow custom deployment plan")
         self._configurator.check_breakers()
-        model_id = registration.model_id or self._ports.new_id()
-        attempt = _Attempt(model_id)
+        return self._start(registration, settings.text("plugins.ml_commons.trusted_url_regex"))
+
+    def adopt(self, registration: ModelRegistration) -> Task | None:
+        """Register and deploy the operator's own package from a ``file:`` URL; None when that is done already.
+
+        The URL gates do not apply: whoever starts the process may read its disk. A model of the same id and
+        content is kept and deployed again if need be; another content under the same id gets an id of its own.
+        """
+        wanted = replace(registration, deploy=True)
+        taken = self._ports.catalog.model(registration.model_id or "")
+        if taken is not None and taken.model_content_hash_value != registration.model_content_hash_value:
+            model_id = f"{registration.model_id}-{(registration.model_content_hash_value or '')[:8]}"
+            wanted = replace(wanted, model_id=model_id)
+            taken = self._ports.catalog.model(model_id)
+        if taken is None:
+            return self._start(wanted, "^file:///")
+        if taken.model_state in (ModelState.DEPLOYED, ModelState.DEPLOYING):
+            return None
+        return self._deploy(taken.model_id)
+
+    def _start(self, registration: ModelRegistration, trusted_url_regex: str) -> Task:
+        attempt = _Attempt(registration.model_id or self._ports.new_id())
         return self._tasks.start(
             TaskType.REGISTER_MODEL,
-            lambda _: self._carry_out(registration, attempt),
+            lambda _: self._carry_out(registration, attempt, trusted_url_regex),
             lambda _: self._undo(attempt),
         )
 
@@ -146,14 +166,13 @@ class Registrar:
                 )
             )
 
-    def _carry_out(self, registration: ModelRegistration, attempt: _Attempt) -> Commit:
+    def _carry_out(self, registration: ModelRegistration, attempt: _Attempt, trusted_url_regex: str) -> Commit:
         if registration.url is None:
             raise PackageError(_NOT_PRETRAINED)
         if not registration.model_content_hash_value:
             raise PackageError(_NO_HASH)
         self._begin(registration, attempt)
-        regex = self._configurator.current.text("plugins.ml_commons.trusted_url_regex")
-        staged = self._ports.packages.fetch(registration.url, regex)
+        staged = self._ports.packages.fetch(registration.url, trusted_url_regex)
         self._ports.packages.admit(staged, registration.model_content_hash_value, registration.model_format)
 
         def commit() -> dict[str, Any]:

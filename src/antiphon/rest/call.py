@@ -71,7 +71,7 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """``body`` is JSON-ready (numpy arrays allowed), or text with ``media_type``; ``notices`` go into Warning headers."""
+    """``body`` is JSON-ready (numpy arrays allowed), or text with ``media_type``; ``notices`` become Warnings."""
 
     body: Any
     status: int = 200

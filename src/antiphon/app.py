@@ -1,0 +1,221 @@
+"""What is plugged in? The composition root: adapters behind ports, flows over ports, the API over flows.
+
+Heavy rooms (engines, model building) are imported when they are first needed, so that a server without a model is
+ready at once.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import secrets
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from antiphon.domain.deployment import Precision
+from antiphon.domain.model import Model, ModelConfig, ModelFormat, ModelState
+from antiphon.domain.package import BuiltPackage, Overrides, PackageInspection, PackageManifest
+from antiphon.domain.registration import ModelRegistration
+from antiphon.domain.task import Task
+from antiphon.errors import SourceError
+from antiphon.flows import Node, Ports, TextEmbedder
+from antiphon.package import DiskPackages
+from antiphon.rest import Identity, create_api
+from antiphon.settings import Settings
+from antiphon.store import MachineGauges, MemoryCatalog, SqliteCatalog
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp
+
+    from antiphon.flows.ports import Catalog, Encoder, EncoderLoader, Packages
+
+Progress = Callable[[str, int, int], None]
+"""Called with what is being done, how far it is, and how far it goes (bytes, or steps)."""
+
+
+@dataclass(frozen=True, slots=True)
+class App:
+    """One server: ``start`` before the first request, ``close`` after the last."""
+
+    node: Node
+    asgi: ASGIApp
+    settings: Settings
+    _resources: ExitStack
+
+    def start(self) -> None:
+        """Repair what a dead process left, bring deployed models back, begin the background rounds."""
+        self.node.start()
+
+    def provide(self, package: BuiltPackage) -> Task | None:
+        """Register and deploy a package of the operator's; None when it is deployed already."""
+        return self.node.registrar.adopt(_registration(package))
+
+    def provided(self, package: BuiltPackage) -> Model | None:
+        """Return the model that holds the package's content, DEPLOYED before others; None when there is none."""
+        found = [m for m, _ in self.node.catalog.models() if m.model_content_hash_value == package.sha256]
+        return max(found, key=lambda model: model.model_state is ModelState.DEPLOYED, default=None)
+
+    def close(self) -> None:
+        """Finish running work and release every resource."""
+        self.node.close()
+        self._resources.close()
+
+
+def open_app(settings: Settings) -> App:
+    """Open the data folder and wire a server over it; AntiphonError when another process has the folder."""
+    settings.data.mkdir(parents=True, exist_ok=True)
+    catalog = SqliteCatalog(settings.data / "catalog.sqlite")
+    packages = DiskPackages(settings.data / "packages", max_bytes=settings.max_package_bytes)
+    return _wire(settings, catalog, packages, _LazyLoader(settings), catalog.close)
+
+
+def memory(settings: Settings, packages: Packages, loader: EncoderLoader) -> App:
+    """Wire a server whose catalog lives in memory; packages and loader may be twins."""
+    catalog = MemoryCatalog()
+    return _wire(settings, catalog, packages, loader, catalog.close)
+
+
+def build_package(
+    source: str,
+    output: Path,
+    *,
+    overrides: Overrides | None = None,
+    revision: str | None = None,
+    on_progress: Progress | None = None,
+) -> BuiltPackage:
+    """Build a zip that Antiphon and OpenSearch accept from a folder, a hub id or ``bundled:...``; SourceError."""
+    from antiphon.package import build_package as build
+
+    return build(source, output, overrides=overrides or Overrides(), revision=revision, on_progress=on_progress)
+
+
+def inspect_package(path: Path) -> PackageInspection:
+    """Return the facts of a zip; PackageError when it is none."""
+    from antiphon.package import inspect_package as inspect
+
+    return inspect(path)
+
+
+def obtain_package(
+    source: str, settings: Settings, *, revision: str | None = None, on_progress: Progress | None = None
+) -> BuiltPackage:
+    """Return a package for ``source``: a zip as it is, anything else built once and kept in the cache folder."""
+    path = Path(source).expanduser()
+    if path.suffix == ".zip":
+        return _existing(path)
+    kept = settings.cache / "packages" / f"{_slug(source)}-{_fingerprint(source, revision)}.zip"
+    if kept.is_file():
+        return _existing(kept)
+    kept.parent.mkdir(parents=True, exist_ok=True)
+    return build_package(source, kept, revision=revision, on_progress=on_progress)
+
+
+def load(
+    source: str | Path,
+    *,
+    precision: Precision | str = Precision.AUTO,
+    threads: int = 0,
+    settings: Settings | None = None,
+    on_progress: Progress | None = None,
+) -> TextEmbedder:
+    """Load a model into this process; see ``antiphon.load``."""
+    used = settings or Settings.load()
+    used = replace(used, threads=threads or used.threads)
+    package = obtain_package(str(source), used, on_progress=on_progress)
+    packages = DiskPackages(used.cache / "unpacked", max_bytes=used.max_package_bytes)
+    folder = packages.admit(
+        packages.fetch(package.path.resolve().as_uri(), "^file:///"), package.sha256, ModelFormat.ONNX
+    )
+    encoder = _LazyLoader(used).load(folder, package.manifest.config, Precision(precision))
+    return TextEmbedder(encoder, package.manifest.config, package.manifest.notes)
+
+
+class _LazyLoader:
+    """The encode room, imported at the first load."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+
+    def load(self, folder: Path, config: ModelConfig, precision: Precision) -> Encoder:
+        from antiphon.encode import Loader
+
+        loader = Loader(
+            threads=self._settings.threads,
+            max_queue_texts=self._settings.max_queue_texts,
+            cache_dir=self._settings.cache / "engine",
+        )
+        return loader.load(folder, config, precision)
+
+
+def _wire(
+    settings: Settings, catalog: Catalog, packages: Packages, loader: EncoderLoader, release: Callable[[], None]
+) -> App:
+    resources = ExitStack()
+    resources.callback(release)
+    node = Node.over(
+        Ports(
+            catalog=catalog,
+            packages=packages,
+            loader=loader,
+            gauges=MachineGauges(settings.data),
+            clock=lambda: time.time_ns() // 1_000_000,
+            monotonic=time.monotonic,
+            new_id=lambda: secrets.token_urlsafe(15).replace("-", "a").replace("_", "b"),
+            precision=settings.precision,
+        )
+    )
+    identity = Identity(version("antiphon"), settings.cluster_name, settings.node_name)
+    return App(node, create_api(node, identity, max_body_bytes=settings.max_body_bytes), settings, resources)
+
+
+def _registration(package: BuiltPackage) -> ModelRegistration:
+    return ModelRegistration(
+        name=package.manifest.name,
+        model_format=ModelFormat.ONNX,
+        model_config=package.manifest.config,
+        url=package.path.resolve().as_uri(),
+        model_content_hash_value=package.sha256,
+        description=package.manifest.description,
+        model_id=_slug(package.manifest.name),
+    )
+
+
+def _existing(path: Path) -> BuiltPackage:
+    if not path.is_file():
+        raise SourceError(f"there is no file [{path}]: make it with `antiphon model build SOURCE -o {path.name}`")
+    from antiphon.package import read_manifest
+
+    manifest = read_manifest(path)
+    if manifest is None:
+        raise SourceError(
+            f"[{path}] was not built by `antiphon model build`, so that its prefixes and pooling are unknown: register "
+            "it with a model_config, or build it from its source"
+        )
+    with path.open("rb") as content:
+        digest = hashlib.file_digest(content, "sha256").hexdigest()
+    return BuiltPackage(path, path.stat().st_size, digest, manifest)
+
+
+def _slug(source: str) -> str:
+    """A readable id: the last part of a path or hub id, letters, digits, ``-`` and ``_`` only."""
+    last = source.removeprefix("bundled:").rstrip("/").rsplit("/", 1)[-1]
+    return re.sub(r"[^A-Za-z0-9_-]+", "-", last).strip("-_") or "model"
+
+
+def _fingerprint(source: str, revision: str | None) -> str:
+    """What a cached package depends on: the source, its revision, this version, and a folder's files."""
+    parts = [source, revision or "", version("antiphon")]
+    folder = Path(source).expanduser()
+    if folder.is_dir():
+        parts += sorted(
+            f"{file}:{(s := file.stat()).st_size}:{s.st_mtime_ns}" for file in folder.rglob("*") if file.is_file()
+        )
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:12]
+
+
+__all__ = ["App", "PackageManifest", "build_package", "inspect_package", "load", "memory", "obtain_package", "open_app"]

@@ -1,0 +1,60 @@
+"""The ``antiphon`` command: its groups, and how its errors end."""
+
+from __future__ import annotations
+
+import os
+import sys
+from importlib.metadata import version
+from typing import Annotated
+
+import click
+import typer
+
+from antiphon.cli import demo, embed, model, serve
+from antiphon.errors import AntiphonError
+
+app = typer.Typer(
+    name="antiphon",
+    help="Semantic search with asymmetric embedding models, speaking OpenSearch's REST API.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.add_typer(model.group, name="model")
+app.command()(serve.serve)
+app.command()(embed.embed)
+app.command()(demo.demo)
+
+
+@app.callback(invoke_without_command=True)
+def root(
+    shows_version: Annotated[bool, typer.Option("--version", help="Print the version and exit.")] = False,
+) -> None:
+    """Semantic search with asymmetric embedding models, speaking OpenSearch's REST API."""
+    if shows_version:
+        typer.echo(f"antiphon {version('antiphon')}")
+        raise typer.Exit
+
+
+def main() -> None:
+    """Run the command line; one clean line on stderr and exit code 1 for whatever goes wrong, 2 for wrong usage."""
+    try:
+        app(standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except (click.Abort, KeyboardInterrupt):
+        sys.exit(130)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(141)
+    except AntiphonError as error:
+        _fail(error.reason if error.cause is None else f"{error.reason}: {error.cause.reason}")
+    except OSError as error:
+        _fail(f"{error.strerror or error}: {error.filename}" if error.filename else str(error))
+
+
+def _fail(reason: str) -> None:
+    typer.echo(f"antiphon: {' '.join(reason.split())}", err=True)
+    sys.exit(1)

@@ -1,0 +1,149 @@
+"""``antiphon serve``: the server."""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+import threading
+import time
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+import uvicorn
+
+from antiphon.cli.terminal import say, steps
+from antiphon.domain.deployment import Precision
+from antiphon.domain.model import ModelState
+from antiphon.domain.task import TaskState
+from antiphon.errors import AntiphonError, IllegalArgument
+from antiphon.settings import Settings
+
+_log = logging.getLogger("antiphon")
+
+
+def serve(
+    host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
+    port: Annotated[int | None, typer.Option(help="Port to listen on; 0 takes a free one.")] = None,
+    data: Annotated[Path | None, typer.Option(help="Data folder.")] = None,
+    model: Annotated[
+        str | None, typer.Option(help="Register and deploy this at start: a zip, folder, hub id or bundled:...")
+    ] = None,
+    precision: Annotated[Precision | None, typer.Option(help="How numbers are computed.")] = None,
+    threads: Annotated[int | None, typer.Option(help="CPU threads of the engine, 0 for all.")] = None,
+    config: Annotated[Path | None, typer.Option(help="YAML file of settings; flags and ANTIPHON_* win.")] = None,
+    log_level: Annotated[str | None, typer.Option(help="debug, info, warning or error.")] = None,
+) -> None:
+    """Serve OpenSearch's ML Commons API until SIGTERM or Ctrl-C, which finish running requests first."""
+    flags: dict[str, Any] = {
+        "host": host, "port": port, "data": data, "model": model, "precision": precision, "threads": threads,
+        "log_level": log_level,
+    }  # fmt: skip
+    run(Settings.load(file=config, env=os.environ, flags=flags))
+
+
+def run(settings: Settings) -> None:
+    """Serve until told to stop."""
+    from antiphon.app import App, open_app
+
+    logging.basicConfig(
+        level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s", datefmt="%H:%M:%S"
+    )
+    logging.getLogger("httpx").setLevel(logging.WARNING)
+    listener = _listen(settings.host, settings.port)
+    app: App = open_app(settings)
+    try:
+        app.start()
+        server = _Server(
+            uvicorn.Config(
+                app.asgi,
+                log_level="warning",
+                access_log=False,
+                lifespan="on",
+                timeout_graceful_shutdown=int(settings.shutdown_grace_s),
+            )
+        )
+        address = f"http://{settings.host}:{listener.getsockname()[1]}"
+        server.when_ready(lambda: say(f"antiphon listens on {address}, data in {settings.data}"))
+        if settings.model is not None:
+            threading.Thread(target=_provide, args=(app, settings, server), name="antiphon-provide").start()
+        server.run(sockets=[listener])
+    finally:
+        app.close()
+    if server.failure is not None:
+        raise server.failure
+
+
+class _Server(uvicorn.Server):
+    """uvicorn, saying when it listens; ``fail`` stops it with an error."""
+
+    failure: AntiphonError | None = None
+
+    def when_ready(self, announce: Any) -> None:
+        self._announce = announce
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets=sockets)
+        self._announce()
+
+    def fail(self, error: AntiphonError) -> None:
+        self.failure = error
+        self.should_exit = True
+
+
+def _provide(app: Any, settings: Settings, server: _Server) -> None:
+    """Make ``--model`` available; a model that cannot be had ends the server, which was started for it."""
+    from antiphon.app import obtain_package
+
+    try:
+        with steps() as progress:
+            package = obtain_package(settings.model or "", settings, on_progress=progress)
+        for note in package.manifest.notes:
+            say(f"note: {note}")
+        task = app.provide(package)
+        while task is not None and not task.state.done and not server.should_exit:
+            time.sleep(0.05)
+            task = app.node.tasks.get(task.task_id)
+        if task is not None and task.state is TaskState.FAILED:
+            raise IllegalArgument(f"the model [{settings.model}] cannot be served: {task.error}")
+        _follow_deploy(app, package, server)
+    except AntiphonError as error:
+        server.fail(error)
+    except Exception as error:  # noqa: BLE001  a thread of its own: without this the server would run on, silent
+        _log.exception("--model %s", settings.model)
+        server.fail(AntiphonError(f"the model [{settings.model}] cannot be served: {error}"))
+
+
+def _follow_deploy(app: Any, package: Any, server: _Server) -> None:
+    while not server.should_exit:
+        model = app.provided(package)
+        if model is None or model.model_state in (ModelState.DEPLOY_FAILED, ModelState.UNDEPLOYED):
+            errors = [
+                task.error
+                for task, _ in app.node.catalog.tasks()
+                if task.error and model and task.model_id == model.model_id
+            ]
+            raise IllegalArgument(f"the model cannot be deployed: {errors[-1] if errors else 'it was removed'}")
+        if model.model_state is ModelState.DEPLOYED:
+            loaded = app.node.loaded.get(model.model_id)
+            report = loaded.encoder.report if loaded else None
+            how = f", {report.engine} {report.precision}" if report else ""
+            say(f"model {model.model_id} is deployed{how}: POST /_plugins/_ml/models/{model.model_id}/_predict")
+            return
+        time.sleep(0.05)
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    """Bind before anything else, so that a taken port is one clean line."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+    except OSError as error:
+        listener.close()
+        raise IllegalArgument(
+            f"cannot listen on {host}:{port} ({error.strerror}): choose another --port, or stop what listens there"
+        ) from None
+    return listener
