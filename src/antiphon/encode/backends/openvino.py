@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -29,13 +30,23 @@ _LARGEST_INT8 = 127.0
 
 def has_fast_bf16() -> bool:
     """True where OpenVINO finds bf16 in hardware (AMX-BF16 or AVX512-BF16)."""
-    return "BF16" in openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+    return "BF16" in _core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+
+
+@cache
+def _core() -> openvino.Core:
+    """The one core of this process.
+
+    A core gives its thread an alternate signal stack and puts the former one back when it dies. Two of them that
+    do not die in reverse order leave a stack behind that is freed, and the next signal kills the process.
+    """
+    return openvino.Core()
 
 
 class OpenVino:
     """A graph in OpenVINO on ``threads`` threads, computing in ``precision``.
 
-    ``cache``: a folder for the prepared graph. Read from there it is mapped into memory instead of copied, so the
+    ``kept``: a folder for the prepared graph. Read from there it is mapped into memory instead of copied, so the
     next load is several times faster and the weights are not private memory. None: prepare it every time.
     """
 
@@ -44,7 +55,7 @@ class OpenVino:
     length_multiple = 8
     """Every new shape costs milliseconds of compilation; rounding lengths up makes shapes recur."""
 
-    def __init__(self, model: Path, threads: int, precision: Precision, cache: Path | None = None) -> None:
+    def __init__(self, model: Path, threads: int, precision: Precision, kept: Path | None = None) -> None:
         config = {
             "PERFORMANCE_HINT": "LATENCY",
             "NUM_STREAMS": 1,
@@ -54,12 +65,11 @@ class OpenVino:
             "DYNAMIC_QUANTIZATION_GROUP_SIZE": _INT8_GROUP if precision is Precision.INT8 else 0,
         }
         try:
-            core = openvino.Core()
-            graph = _prepared(core, model, cache, quantized=precision is Precision.INT8)
+            graph = _prepared(model, kept, quantized=precision is Precision.INT8)
             self.inputs = tuple(item.any_name for item in graph.inputs)
             self.outputs = len(graph.outputs)
             self._types = {item.any_name: item.element_type.to_dtype() for item in graph.inputs}
-            self._request = core.compile_model(graph, "CPU", config).create_infer_request()
+            self._request = _core().compile_model(graph, "CPU", config).create_infer_request()
         except RuntimeError as error:
             raise EngineFailure(f"OpenVINO cannot load {model.name}: {error}") from error
 
@@ -89,31 +99,31 @@ def _arithmetic(precision: Precision) -> str:
             raise ValueError("AUTO is decided before an engine loads")
 
 
-def _prepared(core: openvino.Core, model: Path, cache: Path | None, *, quantized: bool) -> openvino.Model:
-    """Return the graph ready to compile, from ``cache`` when it is there."""
-    if cache is None:
-        return _prepare(core, model, quantized=quantized)
+def _prepared(model: Path, kept: Path | None, *, quantized: bool) -> openvino.Model:
+    """Return the graph ready to compile, from the folder ``kept`` when it is there."""
+    if kept is None:
+        return _prepare(model, quantized=quantized)
     prefix = f"openvino-{OpenVino.version}-"
-    folder = cache / f"{prefix}{'int8' if quantized else 'exact'}"
+    folder = kept / f"{prefix}{'int8' if quantized else 'exact'}"
     if folder.exists():
         try:
-            return core.read_model(str(folder / "model.xml"))
+            return _core().read_model(str(folder / "model.xml"))
         except RuntimeError:  # damaged: made again below
             shutil.rmtree(folder, ignore_errors=True)
-    for stale in cache.glob("openvino-*"):
+    for stale in kept.glob("openvino-*"):
         if not stale.name.startswith(prefix):
             shutil.rmtree(stale, ignore_errors=True)
-    _save(_prepare(core, model, quantized=quantized), folder)
-    return core.read_model(str(folder / "model.xml"))
+    _save(_prepare(model, quantized=quantized), folder)
+    return _core().read_model(str(folder / "model.xml"))
 
 
-def _prepare(core: openvino.Core, model: Path, *, quantized: bool) -> openvino.Model:
+def _prepare(model: Path, *, quantized: bool) -> openvino.Model:
     """Read ``model`` and compute once what does not depend on a text, such as linear weights from packed codes.
 
     The values are those the graph would compute at every run. A packed embedding table stays packed, because its
     rows are picked before they are scaled.
     """
-    graph = core.read_model(str(model))
+    graph = _core().read_model(str(model))
     folding = Manager()
     folding.register_pass(ConstantFolding())
     folding.run_passes(graph)
