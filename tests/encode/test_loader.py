@@ -190,18 +190,30 @@ def test_the_cache_gives_the_same_vectors_and_mends_itself(tmp_path: Path) -> No
     first = loader.load(folder, E5, Precision.AUTO).encode(TEXTS).matrix()
     kept = tmp_path / "cache" / folder.name
     files = [path for path in kept.rglob("*") if path.is_file()]
-    assert {path.suffix for path in files} == {".npz", ".xml", ".bin"}
+    assert {path.suffix for path in files} == {".npz", ".xml", ".bin", ".txt"}
     assert np.array_equal(loader.load(folder, E5, Precision.AUTO).encode(TEXTS).matrix(), first)
     for path in files:
-        if path.suffix != ".bin":
+        if path.suffix in (".npz", ".xml"):
             path.write_bytes(b"damaged")
     assert np.array_equal(loader.load(folder, E5, Precision.AUTO).encode(TEXTS).matrix(), first)
 
 
-def test_the_cache_forgets_packages_that_are_gone(tmp_path: Path) -> None:
+def test_a_cache_that_cannot_be_written_only_costs_time(tmp_path: Path) -> None:
+    folder = tiny_folder(tmp_path / "packages" / ("0a" * 32))
+    (tmp_path / "cache").write_text("a file where the folder should be")
+    Loader(cache_dir=tmp_path / "cache").load(folder, E5, Precision.AUTO).close()
+
+
+def test_the_cache_forgets_packages_that_are_gone_everywhere(tmp_path: Path) -> None:
     loader = Loader(cache_dir=tmp_path / "cache")
-    old, new = (tiny_folder(tmp_path / "packages" / (digits * 32)) for digits in ("0a", "0b"))
-    loader.load(old, E5, Precision.AUTO).close()
-    shutil.rmtree(old)
-    loader.load(new, E5, Precision.AUTO).close()
-    assert [path.name for path in (tmp_path / "cache").iterdir()] == [new.name]
+    digests = ["0a" * 32, "0b" * 32]
+    server, library = (tiny_folder(tmp_path / root / digests[0]) for root in ("server", "library"))
+    other = tiny_folder(tmp_path / "server" / digests[1])
+    for folder in (server, library, other):
+        loader.load(folder, E5, Precision.AUTO).close()
+    shutil.rmtree(server)
+    loader.load(other, E5, Precision.AUTO).close()
+    assert sorted(path.name for path in (tmp_path / "cache").iterdir()) == digests
+    shutil.rmtree(library)
+    loader.load(other, E5, Precision.AUTO).close()
+    assert [path.name for path in (tmp_path / "cache").iterdir()] == digests[1:]

@@ -18,23 +18,44 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float32]
 
 _log = logging.getLogger(__name__)
+_USERS = "packages.txt"
 _CONTENT_ADDRESS = re.compile(r"[0-9a-f]{64}")
 
 
 def cache_folder(cache_dir: Path | None, package: Path) -> Path | None:
     """Return where to keep what belongs to ``package``; None when it is not content-addressed, or nothing is kept.
 
-    Folders in ``cache_dir`` whose package is no longer beside ``package`` are deleted.
+    Each folder remembers the packages that use it (a server's and another's may have the same content); those whose
+    packages are all gone are deleted. Disk trouble is logged and means that nothing is kept.
     """
     if cache_dir is None or not _CONTENT_ADDRESS.fullmatch(package.name):
         return None
-    cache_dir.mkdir(parents=True, exist_ok=True)
-    for kept in cache_dir.iterdir():
-        if _CONTENT_ADDRESS.fullmatch(kept.name) and not (package.parent / kept.name).exists():
-            shutil.rmtree(kept, ignore_errors=True)
     folder = cache_dir / package.name
-    folder.mkdir(exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        used = _packages(folder)
+        if package.absolute() not in used:
+            with (folder / _USERS).open("a", encoding="utf-8") as file:
+                file.write(f"{package.absolute()}\n")
+        _sweep(cache_dir)
+    except OSError as error:
+        _log.warning("Nothing is kept for the next load, because %s cannot be written: %s", folder, error)
+        return None
     return folder
+
+
+def _sweep(cache_dir: Path) -> None:
+    for kept in cache_dir.iterdir():
+        used = _packages(kept) if _CONTENT_ADDRESS.fullmatch(kept.name) else []
+        if used and not any(package.exists() for package in used):
+            shutil.rmtree(kept, ignore_errors=True)
+
+
+def _packages(folder: Path) -> list[Path]:
+    try:
+        return [Path(line) for line in (folder / _USERS).read_text(encoding="utf-8").splitlines()]
+    except FileNotFoundError:
+        return []
 
 
 def remembered(folder: Path | None, key: str, compute: Callable[[], list[Floats]]) -> list[Floats]:

@@ -6,6 +6,7 @@ AVX512-BF16 and more on AMX, int8 slightly faster still at a visible loss.
 
 from __future__ import annotations
 
+import logging
 import os
 import shutil
 import tempfile
@@ -21,6 +22,8 @@ from openvino.passes import ConstantFolding, Manager
 
 from antiphon.domain.deployment import Precision
 from antiphon.encode.backends.base import EngineFailure, Feeds, Floats
+
+_log = logging.getLogger(__name__)
 
 _INT8_GROUP = 128
 """Numbers of one token that share an activation scale. Per token, so that a vector does not depend on its batch."""
@@ -113,8 +116,13 @@ def _prepared(model: Path, kept: Path | None, *, quantized: bool) -> openvino.Mo
     for stale in kept.glob("openvino-*"):
         if not stale.name.startswith(prefix):
             shutil.rmtree(stale, ignore_errors=True)
-    _save(_prepare(model, quantized=quantized), folder)
-    return _core().read_model(str(folder / "model.xml"))
+    graph = _prepare(model, quantized=quantized)
+    try:
+        _save(graph, folder)
+        return _core().read_model(str(folder / "model.xml"))
+    except (OSError, RuntimeError) as error:  # a full disk, for example
+        _log.warning("The prepared graph cannot be kept in %s: %s", folder, error)
+        return graph
 
 
 def _prepare(model: Path, *, quantized: bool) -> openvino.Model:
