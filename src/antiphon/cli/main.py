@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from importlib.metadata import version
 from typing import Annotated
 
-import click
 import typer
 
 from antiphon.cli import demo, embed, model, serve
@@ -39,20 +37,15 @@ def root(
 
 def main() -> None:
     """Run the command line; one clean line on stderr and exit code 1 for whatever goes wrong, 2 for wrong usage."""
+    hook = sys.excepthook
     try:
-        app(standalone_mode=False)
-    except click.ClickException as error:
-        error.show()
-        sys.exit(error.exit_code)
-    except (click.Abort, KeyboardInterrupt):
-        sys.exit(130)
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(141)
+        app()
     except AntiphonError as error:
         _fail(error.reason if error.cause is None else f"{error.reason}: {error.cause.reason}")
     except OSError as error:
         _fail(f"{error.strerror or error}: {error.filename}" if error.filename else str(error))
+    finally:
+        sys.excepthook = hook
 
 
 def _fail(reason: str) -> None:

@@ -1,0 +1,110 @@
+"""The shell: one clean line and a non-zero exit code for whatever goes wrong, never a traceback."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from antiphon.cli import main
+from antiphon.settings import Settings
+from antiphon.store import SqliteCatalog
+
+Run = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+    """Run ``antiphon`` with arguments; return exit code, stdout, stderr."""
+
+    def run_it(*arguments: object) -> tuple[int, str, str]:
+        monkeypatch.setattr("sys.argv", ["antiphon", *map(str, arguments)])
+        code = 0
+        try:
+            main()
+        except SystemExit as stop:
+            code = stop.code if isinstance(stop.code, int) else 1
+        said = capsys.readouterr()
+        return code, said.out, said.err
+
+    return run_it
+
+
+def test_version(run: Run) -> None:
+    code, out, _ = run("--version")
+    assert (code, out) == (0, "antiphon 0.1.0\n")
+
+
+@pytest.mark.parametrize("arguments", [["sing"], ["serve", "--nope"], ["embed", "--model", "x", "--role", "answer", "a"]])
+def test_wrong_usage_is_exit_code_2(run: Run, arguments: list[str]) -> None:
+    code, _, err = run(*arguments)
+    assert code == 2
+    assert "Traceback" not in err
+
+
+def assert_one_line(result: tuple[int, str, str], *says: str) -> None:
+    code, out, err = result
+    lines = err.strip().splitlines()
+    assert code == 1
+    assert out == ""
+    assert len(lines) == 1, err
+    assert lines[0].startswith("antiphon: ")
+    for word in says:
+        assert word in lines[0]
+
+
+def test_a_missing_zip_is_one_line(run: Run, tmp_path: Path) -> None:
+    missing = tmp_path / "none.zip"
+    assert_one_line(run("model", "inspect", missing), str(missing))
+    assert_one_line(run("embed", "--model", missing, "--role", "query", "a"), str(missing), "antiphon model build")
+
+
+def test_a_zip_that_is_none_is_one_line(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "bad.zip").write_bytes(b"not a zip")
+    assert_one_line(run("model", "inspect", tmp_path / "bad.zip"), "bad.zip")
+
+
+def test_a_source_that_is_not_there_is_one_line(run: Run, tmp_path: Path) -> None:
+    result = run("model", "build", tmp_path / "nowhere", "-o", tmp_path / "out.zip")
+    assert_one_line(result, "nowhere")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_taken_port_is_one_line(run: Run, tmp_path: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        assert_one_line(run("serve", "--port", port, "--data", tmp_path), f"127.0.0.1:{port}", "--port")
+
+
+def test_a_data_folder_in_use_is_one_line(run: Run, tmp_path: Path) -> None:
+    catalog = SqliteCatalog(tmp_path / "catalog.sqlite")
+    try:
+        assert_one_line(run("serve", "--port", 0, "--data", tmp_path), str(tmp_path))
+    finally:
+        catalog.close()
+
+
+def test_a_bad_setting_names_its_source(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    config = tmp_path / "antiphon.yaml"
+    config.write_text("prot: 9200\n")
+    assert_one_line(run("serve", "--config", config, "--data", tmp_path), "prot", "port")
+    monkeypatch.setenv("ANTIPHON_PORT", "high")
+    assert_one_line(run("serve", "--data", tmp_path), "ANTIPHON_PORT", "high")
+
+
+def test_nothing_listening_is_one_line(run: Run, monkeypatch: pytest.MonkeyPatch, tiny_zip: Path) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    code, _, err = run("demo", "--url", f"http://127.0.0.1:{port}", "--model", tiny_zip)
+    assert code == 1
+    assert "nothing answers" in err
+    assert "antiphon serve" in err
+
+
+def test_the_defaults_listen_on_loopback_only() -> None:
+    assert Settings().host == "127.0.0.1"
