@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 import shutil
@@ -13,13 +14,14 @@ from pathlib import Path
 from antiphon.domain.model import ModelFormat
 from antiphon.domain.package import StagedZip
 from antiphon.errors import PackageError
-from antiphon.package.staging import BLOCK_BYTES, OPENSEARCH_MAX_BYTES, stage, too_large
-from antiphon.package.unpack import sync_folder, unpack
+from antiphon.package.staging import BLOCK_BYTES, OPENSEARCH_MAX_BYTES, make_folder, stage, sync_folder, too_large
+from antiphon.package.unpack import unpack
 from antiphon.package.verify import check_zip
 
 ZIP_NAME = "package.zip"
 """The original zip, beside the files that came out of it."""
 
+_log = logging.getLogger(__name__)
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _MODEL_ID = re.compile(r"[A-Za-z0-9_-]{1,512}")
 
@@ -48,7 +50,7 @@ class DiskPackages:
         """Keep one uploaded chunk (0-based), durably; a second upload of the same number replaces the first."""
         folder = self._chunk_folder(model_id)
         try:
-            folder.mkdir(parents=True, exist_ok=True)
+            make_folder(folder)
             handle, name = tempfile.mkstemp(prefix=".", dir=folder)
             try:
                 with os.fdopen(handle, "wb") as file:
@@ -102,6 +104,7 @@ class DiskPackages:
                 )
             home = self._packages / staged.sha256
             if not home.is_dir():
+                make_folder(self._staging)
                 work = Path(tempfile.mkdtemp(dir=self._staging))
                 try:
                     unpack(staged.path, entries, work, keep_as=ZIP_NAME)
@@ -134,11 +137,11 @@ class DiskPackages:
         for folder, spared in ((self._packages, kept), (self._chunks, uploading), (self._staging, frozenset[str]())):
             for entry in list(folder.iterdir()) if folder.is_dir() else []:
                 if entry.name not in spared:
-                    shutil.rmtree(entry) if entry.is_dir() and not entry.is_symlink() else entry.unlink()
+                    _delete(entry)
 
     def _settle(self, work: Path, home: Path) -> None:
         """Rename ``work`` to ``home`` in one step, durably; a twin that got there first wins."""
-        self._packages.mkdir(parents=True, exist_ok=True)
+        make_folder(self._packages)
         try:
             work.rename(home)
         except OSError:
@@ -165,10 +168,27 @@ class DiskPackages:
 
     def _discard(self, folder: Path) -> None:
         """Take a folder out of sight in one step, then delete it."""
-        self._staging.mkdir(parents=True, exist_ok=True)
-        grave = Path(tempfile.mkdtemp(dir=self._staging))
+        if not folder.is_dir():
+            return
         try:
-            with suppress(FileNotFoundError):
-                folder.rename(grave / "gone")
-        finally:
-            shutil.rmtree(grave, ignore_errors=True)
+            make_folder(self._staging)
+            grave = Path(tempfile.mkdtemp(dir=self._staging))
+            try:
+                with suppress(FileNotFoundError):
+                    folder.rename(grave / "gone")
+                sync_folder(folder.parent)
+            finally:
+                shutil.rmtree(grave, ignore_errors=True)
+        except OSError as error:
+            raise PackageError(f"cannot delete [{folder}]: {error.strerror}. Check the rights on it") from error
+
+
+def _delete(entry: Path) -> None:
+    """Delete a leftover; one that cannot be deleted costs space, not the start of the server."""
+    try:
+        if entry.is_dir() and not entry.is_symlink():
+            shutil.rmtree(entry)
+        else:
+            entry.unlink()
+    except OSError as error:
+        _log.warning("cannot delete the leftover [%s]: %s", entry, error.strerror)

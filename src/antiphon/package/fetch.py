@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ipaddress
-import os
 import re
 import stat
 from collections.abc import Iterator
@@ -77,13 +76,12 @@ def _scheme(url: str) -> str:
 def _file_blocks(url: str, max_bytes: int) -> Iterator[bytes]:
     path = _file_path(url)
     try:
-        handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK)  # a pipe must not make us wait for its writer
-        with os.fdopen(handle, "rb", buffering=0) as file:
-            found = os.fstat(handle)
-            if not stat.S_ISREG(found.st_mode):
-                raise PackageError(f"[{url}] is not a regular file; name the package's zip")
-            if found.st_size > max_bytes:
-                raise too_large(f"{found.st_size}", max_bytes, f"[{url}]")
+        found = path.stat()
+        if not stat.S_ISREG(found.st_mode):  # a pipe would make us wait for its writer
+            raise PackageError(f"[{url}] is not a regular file; name the package's zip")
+        if found.st_size > max_bytes:
+            raise too_large(f"{found.st_size}", max_bytes, f"[{url}]")
+        with path.open("rb", buffering=0) as file:
             while block := file.read(BLOCK_BYTES):
                 yield block
     except (OSError, ValueError) as error:
@@ -91,7 +89,7 @@ def _file_blocks(url: str, max_bytes: int) -> Iterator[bytes]:
         raise PackageError(f"cannot read [{url}]: {reason}. The file must be readable by this server") from error
 
 
-def _file_path(url: str) -> str:
+def _file_path(url: str) -> Path:
     parts = urlsplit(url)
     if parts.netloc.lower() not in ("", "localhost"):
         raise PackageError(f"[{url}] names the host [{parts.netloc}]; a file URL reads this machine: file:///path.zip")
@@ -100,7 +98,7 @@ def _file_path(url: str) -> str:
     path = unquote(parts.path, errors="surrogateescape")
     if not path.startswith("/"):
         raise PackageError(f"[{url}] has no absolute path; write file:///path/to/package.zip")
-    return path
+    return Path(path)
 
 
 @contextmanager
@@ -108,7 +106,7 @@ def _answer(url: str, timeout_s: float) -> Iterator[httpx.Response]:
     """Send a GET and yield the answer with its body unread."""
     try:
         with (
-            httpx.Client(trust_env=not _is_local(url), timeout=timeout_s, follow_redirects=False) as client,
+            _client(url, timeout_s) as client,
             client.stream("GET", url, headers=_HEADERS) as response,
         ):
             yield response
@@ -122,6 +120,16 @@ def _answer(url: str, timeout_s: float) -> Iterator[httpx.Response]:
         raise PackageError(
             f"[{shown(url)}] cannot be reached: {error or type(error).__name__}. Check host, port and certificate as "
             "seen from this server"
+        ) from error
+
+
+def _client(url: str, timeout_s: float) -> httpx.Client:
+    try:
+        return httpx.Client(trust_env=not _is_local(url), timeout=timeout_s, follow_redirects=False)
+    except (ValueError, ImportError, OSError) as error:  # what a proxy or certificate variable may lead to
+        raise PackageError(
+            f"[{shown(url)}] cannot be reached with this environment: {error}. Check its HTTP_PROXY, HTTPS_PROXY, "
+            "ALL_PROXY and SSL_CERT_FILE"
         ) from error
 
 
@@ -171,7 +179,7 @@ def _target(url: str, response: httpx.Response, trusted_url_regex: str) -> str:
         raise PackageError(f"[{shown(url)}] redirects to [{location}], which is not a URL") from error
     if not location or target.scheme != httpx.URL(url).scheme:
         raise PackageError(
-            f"[{shown(url)}] redirects to [{shown(str(target)) if location else ''}], not to a URL of its own scheme; "
+            f"[{shown(url)}] redirects to [{shown(location)}], not to a URL of its own scheme; "
             "register with the final URL instead"
         )
     _check_trusted(str(target), trusted_url_regex)

@@ -24,7 +24,7 @@ def stage(blocks: Iterable[bytes], folder: Path, max_bytes: int, origin: str) ->
     ``origin`` names the bytes in messages. Raises PackageError beyond ``max_bytes`` or when the disk refuses.
     """
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder)
         handle, name = tempfile.mkstemp(suffix=".zip", dir=folder)
     except OSError as error:
         raise _no_room(folder, origin, error) from error
@@ -42,6 +42,23 @@ def stage(blocks: Iterable[bytes], folder: Path, max_bytes: int, origin: str) ->
         path.unlink(missing_ok=True)
         raise
     return StagedZip(path, size, digest.hexdigest())
+
+
+def make_folder(folder: Path) -> None:
+    """Make ``folder`` and what is missing above it, durably. Idempotent."""
+    if not folder.is_dir():
+        make_folder(folder.parent)
+        folder.mkdir(exist_ok=True)
+        sync_folder(folder.parent)
+
+
+def sync_folder(folder: Path) -> None:
+    """Force the names in ``folder`` to disk."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def too_large(size: str, max_bytes: int, origin: str) -> PackageError:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from antiphon.errors import PackageError
 from antiphon.package.onnx_outline import OutlineError, read_outline
-from antiphon.package.staging import BLOCK_BYTES
+from antiphon.package.staging import BLOCK_BYTES, sync_folder
 from antiphon.package.verify import Entries, check_tokenizer, open_zip
 
 
@@ -29,15 +29,6 @@ def unpack(path: Path, entries: Entries, folder: Path, *, keep_as: str) -> None:
         os.fsync(file.fileno())
     for below in sorted({folder, *(file.parent for file in folder.rglob("*"))}, reverse=True):
         sync_folder(below)
-
-
-def sync_folder(folder: Path) -> None:
-    """Force the names in ``folder`` to disk."""
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def _extract(archive: zipfile.ZipFile, info: zipfile.ZipInfo, target: Path) -> None:

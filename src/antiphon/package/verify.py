@@ -127,7 +127,9 @@ def _check_entry(info: zipfile.ZipInfo) -> None:
     name = info.orig_filename
     parts = name.removesuffix("/").split("/")
     if not name.isprintable():
-        raise _bad_entry(name, "the name holds control characters")
+        raise _bad_entry(name, "the name holds control or invisible characters")
+    if info.filename != name:
+        raise _bad_entry(name, f"it has a second name [{info.filename}]")
     if "\\" in name or name.startswith("/") or re.match(r"[A-Za-z]:", name):
         raise _bad_entry(name, "the name is absolute or holds a backslash")
     if any(part in ("", ".", "..") for part in parts):
@@ -212,7 +214,9 @@ def _check_properties(archive: zipfile.ZipFile, files: list[zipfile.ZipInfo]) ->
             raise PackageError(
                 f"[{info.filename}] has {info.file_size} bytes, at most {_MAX_PROPERTIES_BYTES} are read"
             )
-        for key, value in _properties(archive.read(info).decode("latin-1")):
+        with archive.open(info) as file:
+            text = file.read(_MAX_PROPERTIES_BYTES).decode("latin-1")
+        for key, value in _properties(text):
             names_class = _CLASS_KEY.search(key) or _CLASS_NAME.match(value)
             if value and names_class and not value.startswith("ai.djl."):
                 raise PackageError(
