@@ -78,7 +78,10 @@ def _optional_text(value: object) -> str | None:
 
 
 def _path(value: object) -> Path:
-    return value if isinstance(value, Path) else Path(_text(value)).expanduser()
+    try:
+        return (value if isinstance(value, Path) else Path(_text(value))).expanduser()
+    except RuntimeError as error:  # the home folder of a user that does not exist
+        raise ValueError from error
 
 
 def _number(value: object) -> float:
