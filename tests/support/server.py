@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -124,29 +125,35 @@ class ProcessServer:
 
     def _start(self) -> None:
         with self._log.open("ab") as log:
+            start = log.tell()
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "antiphon", "serve", "--port", str(self._port)],
                 env=self._environment,
-                stdout=subprocess.PIPE,
+                stdout=log,
                 stderr=log,
-                text=True,
             )
-        assert self._process.stdout is not None
-        ready = re.search(r"http://\S+:(\d+)", self._process.stdout.readline())
-        if ready is None:
-            self._process.kill()
-            self._process.wait()
-            raise AssertionError(f"antiphon serve did not start:\n{self._log.read_text(encoding='utf-8')}")
-        self._port = int(ready[1])
+        self._port = self._announced_port(start)
         self.client = httpx.Client(base_url=self.url, timeout=TIMEOUT_S)
+
+    def _announced_port(self, start: int) -> int:
+        """Wait for the line that says where the server listens, in the log from ``start`` on."""
+        deadline = time.monotonic() + TIMEOUT_S
+        while True:
+            said = self._log.read_bytes()[start:].decode()
+            ready = re.search(r"listens on http://\S+:(\d+),", said)
+            if ready is not None:
+                return int(ready[1])
+            if self._process.poll() is not None or time.monotonic() > deadline:
+                self._process.kill()
+                self._process.wait()
+                raise AssertionError(f"antiphon serve did not start:\n{said}")
+            time.sleep(0.01)
 
     def _end(self, sent: signal.Signals) -> None:
         self.client.close()
         if self._process.poll() is None:
             self._process.send_signal(sent)
         code = self._process.wait(TIMEOUT_S)
-        assert self._process.stdout is not None
-        self._process.stdout.close()
         wanted = (0, -signal.SIGTERM) if sent is signal.SIGTERM else (-signal.SIGKILL,)
         if code not in wanted:
             raise AssertionError(f"antiphon serve ended with {code}:\n{self._log.read_text(encoding='utf-8')}")

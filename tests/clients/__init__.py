@@ -1,0 +1,1 @@
+"""OpenSearch's own Python clients, end to end over real HTTP."""
