@@ -22,7 +22,7 @@ from antiphon.domain.model import Model, ModelConfig, ModelFormat, ModelState
 from antiphon.domain.package import BuiltPackage, Overrides, PackageInspection, PackageManifest
 from antiphon.domain.registration import ModelRegistration
 from antiphon.domain.task import Task
-from antiphon.errors import SourceError
+from antiphon.errors import PackageError, SourceError
 from antiphon.flows import Node, Ports, TextEmbedder
 from antiphon.package import DiskPackages
 from antiphon.rest import Identity, create_api
@@ -70,7 +70,7 @@ def open_app(settings: Settings) -> App:
     """Open the data folder and wire a server over it; AntiphonError when another process has the folder."""
     settings.data.mkdir(parents=True, exist_ok=True)
     catalog = SqliteCatalog(settings.data / "catalog.sqlite")
-    packages = DiskPackages(settings.data / "packages", max_bytes=settings.max_package_bytes)
+    packages = DiskPackages(settings.data, max_bytes=settings.max_package_bytes)
     return _wire(settings, catalog, packages, _LazyLoader(settings), catalog.close)
 
 
@@ -199,6 +199,16 @@ def _existing(path: Path) -> BuiltPackage:
     with path.open("rb") as content:
         digest = hashlib.file_digest(content, "sha256").hexdigest()
     return BuiltPackage(path, path.stat().st_size, digest, manifest)
+
+
+def _unpacked(package: BuiltPackage, settings: Settings) -> Path:
+    """Return the verified folder of a package, kept in the cache folder."""
+    packages = DiskPackages(settings.cache / "unpacked", max_bytes=settings.max_package_bytes)
+    try:
+        return packages.folder(package.sha256)
+    except PackageError:
+        staged = packages.fetch(package.path.resolve().as_uri(), "^file:///")
+        return packages.admit(staged, package.sha256, ModelFormat.ONNX)
 
 
 def _slug(source: str) -> str:
