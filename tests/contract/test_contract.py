@@ -1,0 +1,58 @@
+"""Runs every story in this process, over HTTP, and on the server named by ``--contract-url``."""
+
+from __future__ import annotations
+
+import secrets
+from pathlib import Path
+
+import pytest
+
+from tests.contract.conftest import contract_url
+from tests.contract.play import Parted, play, wipe
+from tests.contract.story import Story, all_stories, common_names
+from tests.support.contract import Zips
+from tests.support.server import FileServer, Server, running_server
+
+STORIES = all_stories()
+CHECKLIST = {f"11.{item}" for item in range(1, 16)}
+"""Item 16 is what the clients do, see ``tests/clients``."""
+
+
+def _run(story: Story, server: Server, zips: Zips, files: FileServer) -> None:
+    marker = f"contract-{secrets.token_hex(4)}"
+    names = {**common_names(), "unique": marker, "files": files.url, **{name: zips[name] for name in story.zips}}
+    try:
+        play(story, server, names)
+    except Parted as parted:
+        pytest.fail(str(parted), pytrace=False)
+    finally:
+        wipe(server.client, marker)
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """One test for each server and each story that can be played on it."""
+    if "story" not in metafunc.fixturenames:
+        return
+    cases = [("in_process", story) for story in STORIES if story.needs != "process"]
+    cases += [("over_http", story) for story in STORIES]
+    if contract_url(metafunc.config) is not None:
+        cases += [("elsewhere", story) for story in STORIES if not (story.fresh or story.needs)]
+    metafunc.parametrize(("kind", "story"), cases, ids=[f"{kind}-{story.path.stem}" for kind, story in cases])
+
+
+def test_story(
+    kind: str, story: Story, zips: Zips, files: FileServer, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    alone = bool(story.fresh or story.needs)
+    if kind == "elsewhere":
+        _run(story, request.getfixturevalue("remote"), zips, files)
+    elif kind == "over_http" and not alone:
+        _run(story, request.getfixturevalue("shared_process"), zips, files)
+    else:
+        with running_server(tmp_path, process=kind == "over_http") as server:
+            _run(story, server, zips, files)
+
+
+def test_every_item_of_the_checklist_has_a_story() -> None:
+    covered = {item for story in STORIES for item in story.covers}
+    assert covered >= CHECKLIST, sorted(CHECKLIST - covered)
