@@ -14,7 +14,7 @@ import typer
 from antiphon.cli.corpus import PASSAGES, QUERIES
 from antiphon.cli.demo_client import Client, Served
 from antiphon.cli.ranking import Ranking, mean_margin, rank
-from antiphon.cli.terminal import say, steps
+from antiphon.cli.terminal import columns, say, steps
 from antiphon.domain.package import BuiltPackage
 from antiphon.errors import AntiphonError
 from antiphon.settings import Settings
@@ -137,16 +137,14 @@ def _show(rankings: list[Ranking]) -> None:
     )
     typer.echo("   margin: cosine of the right passage minus that of the best wrong text (below 0: a wrong text wins)")
     typer.echo("")
-    width = max(len(query.text) for query in QUERIES)
-    best = max(len(PASSAGES[top].name) for top in right.best)
-    heads = [ranking.name for ranking in rankings]
-    typer.echo(f"   {'query':<{width}}  {'best text':<{best}}  " + "  ".join(f"{head:>13}" for head in heads))
-    for row, query in enumerate(QUERIES):
-        margins = "  ".join(f"{ranking.margins[row]:>+13.4f}" for ranking in rankings)
-        typer.echo(f"   {query.text:<{width}}  {PASSAGES[right.best[row]].name:<{best}}  {margins}")
-    label = "found / mean margin"
+    rows = [["query", "best text", *(ranking.name for ranking in rankings)]]
+    for number, query in enumerate(QUERIES):
+        margins = [f"{ranking.margins[number]:+.4f}" for ranking in rankings]
+        rows.append([query.text, PASSAGES[right.best[number]].name, *margins])
     totals = [f"{ranking.right}/{len(QUERIES)} {mean_margin(ranking):+.4f}" for ranking in rankings]
-    typer.echo(f"   {label:<{width}}  {'':<{best}}  " + "  ".join(f"{total:>13}" for total in totals))
+    rows.append(["found / mean margin", "", *totals])
+    for line in columns(rows, left=2):
+        typer.echo(f"   {line}")
     typer.echo("")
 
 

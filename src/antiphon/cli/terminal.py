@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import typer
+from rich.cells import cell_len
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
@@ -14,6 +15,20 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedCo
 def say(line: str) -> None:
     """Print one line to stderr, where it does not mix with results."""
     typer.echo(line, err=True)
+
+
+def columns(rows: Sequence[Sequence[str]], *, left: int) -> list[str]:
+    """Return the rows as aligned lines, the first ``left`` columns flush left, the others flush right.
+
+    Widths are those of the screen: a Chinese character takes two cells.
+    """
+    widths = [max(cell_len(row[place]) for row in rows) for place in range(len(rows[0]))]
+    lines = []
+    for row in rows:
+        pads = [" " * (width - cell_len(word)) for word, width in zip(row, widths, strict=True)]
+        cells = [w + pad if i < left else pad + w for i, (w, pad) in enumerate(zip(row, pads, strict=True))]
+        lines.append("  ".join(cells).rstrip())
+    return lines
 
 
 class Steps:
