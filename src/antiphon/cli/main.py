@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from importlib.metadata import version
 from typing import Annotated
@@ -44,6 +45,10 @@ def main() -> None:
         _fail(error.reason if error.cause is None else f"{error.reason}: {error.cause.reason}")
     except OSError as error:
         _fail(f"{error.strerror or error}: {error.filename}" if error.filename else str(error))
+    except Exception as error:
+        if os.environ.get("ANTIPHON_LOG_LEVEL") == "debug":
+            raise
+        _fail(f"{type(error).__name__}: {error} (a bug; ANTIPHON_LOG_LEVEL=debug shows where)")
     finally:
         sys.excepthook = hook
 
