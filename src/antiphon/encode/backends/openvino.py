@@ -64,6 +64,7 @@ class OpenVino:
             "NUM_STREAMS": 1,
             "INFERENCE_NUM_THREADS": threads,
             "INFERENCE_PRECISION_HINT": _arithmetic(precision),
+            "ENABLE_CPU_PINNING": False,  # pinned, two processes of one thread each share one core
             # left alone, OpenVINO quantizes activations wherever a graph holds integer weights
             "DYNAMIC_QUANTIZATION_GROUP_SIZE": _INT8_GROUP if precision is Precision.INT8 else 0,
         }
