@@ -5,9 +5,11 @@ from __future__ import annotations
 import functools
 import http.server
 import json
+import shutil
 import subprocess
 import sys
 import tempfile
+import textwrap
 import threading
 import time
 from pathlib import Path
@@ -16,12 +18,13 @@ from typing import Any, Self
 import httpx
 import typer
 
-from antiphon.cli.terminal import steps
+from antiphon.cli.terminal import Steps, steps
 from antiphon.errors import AntiphonError, Unavailable
 
 _ML = "/_plugins/_ml"
 _START_S = 30.0
 _WAIT_S = 600.0
+_LONG = 48
 
 
 class Client:
@@ -87,8 +90,7 @@ class Client:
     def show(self, method: str, path: str, body: Any = None) -> Any:
         """The same, printing request and answer compactly."""
         answer = self.ask(method, path, body)
-        typer.echo(f"   {method} {path}{'' if body is None else '  ' + _compact(body)}")
-        typer.echo(f"     -> {_compact(answer)}")
+        show(f"{method} {path}", body, answer)
         return answer
 
     def register_and_deploy(self, body: dict[str, Any], *, shown: bool = False) -> str:
@@ -96,31 +98,30 @@ class Client:
         call = self.show if shown else self.ask
         task_id = call("POST", f"{_ML}/models/_register", body)["task_id"]
         with steps() as progress:
-            task = self._follow(f"{_ML}/tasks/{task_id}", "state", "CREATED", progress)
+            task = self._follow(f"{_ML}/tasks/{task_id}", "state", "CREATED", progress, "registering")
         if task["state"] != "COMPLETED":
             raise AntiphonError(f"registration failed: {task.get('error')}")
         if shown:
-            typer.echo(f"   GET {_ML}/tasks/{task_id}")
-            typer.echo(f"     -> {_compact(task)}")
+            show(f"GET {_ML}/tasks/{task_id}", None, task)
         model_id: str = task["model_id"]
         call("POST", f"{_ML}/models/{model_id}/_deploy")
         with steps() as progress:
-            model = self._follow(f"{_ML}/models/{model_id}", "model_state", "DEPLOYING", progress)
+            model = self._follow(f"{_ML}/models/{model_id}", "model_state", "DEPLOYING", progress, "deploying")
         if model["model_state"] != "DEPLOYED":
             raise AntiphonError(f"the model is {model['model_state']}, not DEPLOYED")
         if shown:
-            typer.echo(f"   GET {_ML}/models/{model_id}")
-            typer.echo(f"     -> {_compact({key: model[key] for key in ('name', 'model_version', 'model_state')})}")
+            known = {key: model[key] for key in ("name", "model_version", "model_state")}
+            show(f"GET {_ML}/models/{model_id}", None, known)
         return model_id
 
-    def _follow(self, path: str, key: str, while_: str, progress: Any) -> Any:
+    def _follow(self, path: str, key: str, while_: str, progress: Steps, doing: str) -> Any:
         """Poll ``path`` until ``key`` is no longer ``while_``; return the last answer."""
         start = time.monotonic()
         while time.monotonic() - start < _WAIT_S:
             answer = self.ask("GET", path)
             if answer[key] != while_:
                 return answer
-            progress(f"   {while_.lower()}", 0, 0)
+            progress(f"   {doing}", 0, 0)
             time.sleep(0.1)
         raise AntiphonError(f"{path} was still {while_} after {_WAIT_S:g} s")
 
@@ -154,21 +155,27 @@ class _Quiet(http.server.SimpleHTTPRequestHandler):
         """Say nothing."""
 
 
+def show(request: str, body: Any, answer: Any) -> None:
+    """Print a request and its answer, long values shortened, wrapped to the screen."""
+    width = min(shutil.get_terminal_size((100, 24)).columns, 120)
+    parts = [request] if body is None else [request, _compact(body)]
+    for text, first, later in (("  ".join(parts), "   ", "       "), (_compact(answer), "     -> ", "        ")):
+        typer.echo(textwrap.fill(text, width, initial_indent=first, subsequent_indent=later, break_long_words=False))
+
+
 def _compact(value: Any) -> str:
-    """One line of JSON with long strings and arrays shortened."""
-    text = json.dumps(_shorten(value), ensure_ascii=False)
-    return text.replace('"..."', "...")
+    return json.dumps(_shorten(value), ensure_ascii=False).replace('"..."', "...")
 
 
 def _shorten(value: Any) -> Any:
+    """Return the value with long strings, long arrays and many digits cut."""
     if isinstance(value, dict):
         return {key: _shorten(item) for key, item in value.items()}
-    if isinstance(value, list) and len(value) > 4:
-        return [*(_shorten(item) for item in value[:2]), "..."]
     if isinstance(value, list):
-        return [_shorten(item) for item in value]
+        shown = [_shorten(item) for item in (value if len(value) <= 4 else value[:2])]
+        return shown if len(value) <= 4 else [*shown, "..."]
     if isinstance(value, float):
         return round(value, 6)
-    if isinstance(value, str) and len(value) > 60:
-        return value[:57] + "..."
+    if isinstance(value, str) and len(value) > _LONG:
+        return value[: _LONG - 3] + "..."
     return value
