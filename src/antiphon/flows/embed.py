@@ -18,6 +18,9 @@ from antiphon.flows.configure import Configurator
 from antiphon.flows.loaded import LoadedModel, LoadedModels
 from antiphon.flows.ports import Encoder, Ports
 
+_SLICE = 4096
+"""Texts that one call hands to the encoder at once, so that any number fits its bounded queue."""
+
 _NOT_READY = "Model not ready yet. Please deploy the model first."
 
 
@@ -143,9 +146,18 @@ class TextEmbedder:
         """Return the vectors with what was noticed about the texts: doubled prefixes, truncation."""
         if isinstance(texts, str):
             raise IllegalArgument("texts must be a list of strings, but was one string: wrap it in a list")
-        if not texts:
-            return Prediction([])
-        return embed(self._encoder, self.config, role if self.config.asymmetric else None, list(texts))
+        wanted = role if self.config.asymmetric else None
+        rows: list[NDArray[np.float32]] = []
+        doubled: list[int] = []
+        truncated: list[int] = []
+        lost = 0
+        for start in range(0, len(texts), _SLICE):
+            part = embed(self._encoder, self.config, wanted, texts[start : start + _SLICE])
+            rows.extend(part.rows)
+            doubled.extend(start + position for position in part.doubled)
+            truncated.extend(start + position for position in part.truncated)
+            lost += part.lost_tokens
+        return Prediction(rows, tuple(doubled), tuple(truncated), lost)
 
     def close(self) -> None:
         """Free the memory. Idempotent."""
