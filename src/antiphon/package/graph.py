@@ -29,7 +29,9 @@ FED_BY_OPENSEARCH = INPUTS[:3]
 PRECISION_KEY = "antiphon.precision"
 """Metadata of a graph that says how its weights are stored, where the tensors' types do not."""
 
-_MAX_PROTOBUF = 2 * 1024**3 - 1
+MAX_PROTOBUF = 2 * 1024**3 - 1
+"""Bytes that one ONNX file can have."""
+
 _NEWER_THAN_IR9 = {TensorProto.UINT4, TensorProto.INT4, 23, 24, 25, 26}
 """4-bit and 2-bit integers, FLOAT4E2M1 and FLOAT8E8M0: types that came with IR 10 and later."""
 
@@ -115,7 +117,7 @@ def portable(model: ModelProto, folder: Path) -> tuple[ModelProto, list[str]]:
 def _fact(item: ValueInfoProto) -> TensorFact:
     tensor = item.type.tensor_type
     shape = tuple(dim.dim_value if dim.HasField("dim_value") else (dim.dim_param or "?") for dim in tensor.shape.dim)
-    return TensorFact(item.name, TensorProto.DataType.Name(tensor.elem_type).lower(), shape)
+    return TensorFact(item.name, _type_name(tensor.elem_type), shape)
 
 
 def _check_interface(found: GraphFacts) -> None:
@@ -131,7 +133,7 @@ def _check_interface(found: GraphFacts) -> None:
     if not found.outputs:
         raise PackageError("The graph has no output. Export the model as feature-extraction")
     first = found.outputs[0]
-    if first.data_type not in ("float", "float16") or len(first.shape) not in (0, 2, 3):
+    if first.data_type not in ("float32", "float16") or len(first.shape) not in (0, 2, 3):
         raise PackageError(
             f"The first output [{first.name}] is {first.data_type} {list(first.shape)}; expected float32 [batch, "
             "tokens, hidden] or [batch, dimension]. Export the model as feature-extraction"
@@ -171,11 +173,14 @@ def _precision(model: ModelProto) -> str:
         count = 1
         for length in tensor.dims:
             count *= length
-        sizes[TensorProto.DataType.Name(tensor.data_type).lower()] += count
-    if not sizes:
-        return "no weights"
-    name = sizes.most_common(1)[0][0]
-    return {"float": "float32", "double": "float64"}.get(name, name)
+        sizes[_type_name(tensor.data_type)] += count
+    return sizes.most_common(1)[0][0] if sizes else "no weights"
+
+
+def _type_name(kind: int) -> str:
+    """Return numpy's name of an ONNX element type."""
+    name = TensorProto.DataType.Name(kind).lower()
+    return {"float": "float32", "double": "float64"}.get(name) or str(name)
 
 
 def _inline(model: ModelProto, folder: Path) -> None:
@@ -183,7 +188,7 @@ def _inline(model: ModelProto, folder: Path) -> None:
         external_data_helper.load_external_data_for_model(model, str(folder))
     except (OSError, ValueError, onnx.checker.ValidationError) as error:
         raise SourceError(f"Cannot read the model's external weights in [{folder}]: {error}") from error
-    if model.ByteSize() > _MAX_PROTOBUF:
+    if model.ByteSize() > MAX_PROTOBUF:
         raise SourceError(
             f"The model has {model.ByteSize()} bytes of weights; one ONNX file holds 2 GiB, and OpenSearch does not "
             "promise to find weights beside it. Export a smaller precision"
