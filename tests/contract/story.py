@@ -10,7 +10,8 @@ short for the whole envelope), ``headers`` (a pattern of the answer's headers), 
 ``until`` the request is repeated ``within`` seconds until its answer matches; ``meanwhile`` is what every answer
 must match.
 ``rows`` makes one step of each row, which may ``set`` and ``remove`` parts of the body and override the rest.
-``include`` plays a fragment after setting names ``with``, once for each of its ``rows`` of more names. ``server: restart|kill`` does that.
+``include`` plays a fragment after setting names ``with``, once for each of its ``rows`` of more names.
+``server: restart|kill`` does that.
 Where a real node answers differently on purpose, ``opensearch`` holds its status, expect and error, or ``skip``,
 and ``because`` says why we deviate.
 """
@@ -83,12 +84,13 @@ class Act:
 
 @dataclass(frozen=True, slots=True)
 class Include:
-    """The steps of a fragment, after setting ``names``; afterwards ``save`` copies names."""
+    """A fragment, played after setting ``names``; then ``save`` copies names. ``here``: not on a real node."""
 
     name: str
     steps: tuple[Step | Act | Include, ...]
     names: dict[str, Any]
     save: dict[str, str]
+    here: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,13 +160,15 @@ def _read_steps(path: Path, steps: list[dict[str, Any]]) -> Iterator[Step | Act 
 
 
 def _read_include(where: str, raw: dict[str, Any]) -> Iterator[Include]:
-    _check_keys(where, raw, {"include", "with", "save", "rows"})
+    _check_keys(where, raw, {"include", "with", "save", "rows", "opensearch", "because"})
+    if (raw.get("opensearch") == "skip") != ("because" in raw):
+        raise BadStory(f"{where}: [opensearch: skip] and [because] come together")
     fragment = FOLDER / "fragments" / f"{raw['include']}.yaml"
     if not fragment.exists():
         raise BadStory(f"{where}: there is no {fragment.name} in fragments")
     steps = tuple(_read_steps(fragment, _load(fragment)["steps"]))
     for row in raw.get("rows", [{}]):
-        yield Include(raw["include"], steps, raw.get("with", {}) | row, raw.get("save", {}))
+        yield Include(raw["include"], steps, raw.get("with", {}) | row, raw.get("save", {}), here="because" in raw)
 
 
 def _merge(where: str, shared: dict[str, Any], row: dict[str, Any]) -> dict[str, Any]:

@@ -21,12 +21,16 @@ CHECKLIST = {f"11.{item}" for item in range(1, 16)}
 def _run(story: Story, server: Server, zips: Zips, files: FileServer) -> None:
     marker = f"contract-{secrets.token_hex(4)}"
     names = {**common_names(), "unique": marker, "files": files.url, **{name: zips[name] for name in story.zips}}
+    failure = ""
     try:
         play(story, server, names)
     except Parted as parted:
-        pytest.fail(str(parted), pytrace=False)
+        failure = str(parted)
     finally:
+        files.release()
         wipe(server.client, marker)
+    if failure:
+        pytest.fail(failure, pytrace=False)
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

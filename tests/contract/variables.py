@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 _NAME = re.compile(r"\$\{([\w.-]+)\}")
-_STEP = re.compile(r"\.([\w-]+)|\[(-?\d+)\]|\.(\*)")
+_STEP = re.compile(r"\.([\w-]+)|\[(-?\d+)\]|\.(\*|<key>)")
 
 
 class UnknownName(LookupError):
@@ -42,7 +42,10 @@ def fill(value: Any, names: Mapping[str, Any]) -> Any:
 
 
 def take(path: str, answer: Any) -> Any:
-    """Return what ``$.a.b[0]`` points at in ``answer``; ``.*`` is the only key of an object. Raise NothingThere."""
+    """Return what ``$.a.b[0]`` points at in ``answer``; raise NothingThere.
+
+    ``.*`` is an object's only value, ``.<key>`` its only key.
+    """
     if not path.startswith("$"):
         raise ValueError(f"a path starts with $, but this is {path!r}")
     value, place = answer, 1
@@ -56,13 +59,13 @@ def take(path: str, answer: Any) -> Any:
 
 
 def _follow(so_far: str, step: re.Match[str], value: Any) -> Any:
-    key, index, star = step.groups()
+    key, index, only = step.groups()
     try:
-        if star:
-            (only,) = value
-            return only
+        if only:
+            ((name, inner),) = value.items()
+            return name if only == "<key>" else inner
         return value[key] if key else value[int(index)]
-    except (LookupError, TypeError, ValueError):
+    except (AttributeError, LookupError, TypeError, ValueError):
         raise NothingThere(f"there is no {so_far} in the answer") from None
 
 

@@ -218,13 +218,12 @@ class FileServer:
     """Serves the files of a folder over HTTP on the loopback interface, and misbehaves on request.
 
     ``/NAME`` serves the file; ``/redirect/NAME`` sends there; ``/redirect-to-file/NAME`` sends to a ``file:`` URL;
-    ``/loop`` to itself; ``/hang/NAME`` sends half and then nothing; ``/short/NAME`` half and then closes;
-    ``/endless`` announces more than 4 GiB.
+    ``/loop`` to itself; ``/hang/NAME`` sends half and then nothing until ``release``; ``/short/NAME`` half and then
+    closes; ``/endless`` announces more than 4 GiB.
     """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.hanging = threading.Event()
         self.released = threading.Event()
         handler = type("Handler", (_Files,), {"owner": self})
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
@@ -232,13 +231,18 @@ class FileServer:
         self._thread.start()
         self.url = f"http://127.0.0.1:{self._server.server_port}"
 
+    def release(self) -> None:
+        """Close every connection that hangs now."""
+        self.released.set()
+        self.released = threading.Event()
+
     def __enter__(self) -> Self:
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.released.set()
+        self.release()
         self._server.shutdown()
         self._server.server_close()
         self._thread.join()
@@ -267,7 +271,6 @@ class _Files(BaseHTTPRequestHandler):
         self.wfile.write(content[: len(content) // 2] if kind in ("hang", "short") else content)
         if kind == "hang":
             self.wfile.flush()
-            self.owner.hanging.set()
             self.owner.released.wait(TIMEOUT_S)
 
     def _head(self, status: int, **headers: str) -> None:
