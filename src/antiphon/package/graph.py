@@ -50,12 +50,12 @@ class GraphFacts:
     @property
     def pooled(self) -> bool:
         """True when the first output has one vector per text, not one per token."""
-        return len(self.outputs[0].shape) == 2
+        return bool(self.outputs) and len(self.outputs[0].shape) == 2
 
     @property
     def dimension(self) -> int | None:
         """The width of the first output, None when it is not fixed."""
-        last = self.outputs[0].shape[-1:]
+        last = self.outputs[0].shape[-1:] if self.outputs else ()
         return last[0] if last and isinstance(last[0], int) else None
 
     @property
@@ -64,17 +64,14 @@ class GraphFacts:
         return tuple(fact.name for fact in self.inputs)
 
 
-def load_graph(content: Path | bytes) -> ModelProto:
+def load_graph(path: Path) -> ModelProto:
     """Parse a model without the weights it keeps in other files; PackageError when it is not ONNX."""
     try:
-        if isinstance(content, bytes):
-            return onnx.load_model_from_string(content)
-        return onnx.load(content, load_external_data=False)
+        return onnx.load(path, load_external_data=False)
     except OSError as error:
         raise PackageError(f"Cannot read the model: {error}") from error
     except Exception as error:  # protobuf's DecodeError derives from Exception only
-        name = content.name if isinstance(content, Path) else "The model"
-        raise PackageError(f"{name} is not an ONNX model: {error}. Export the model again") from error
+        raise PackageError(f"[{path.name}] is not an ONNX model: {error}. Export the model again") from error
 
 
 def facts(model: ModelProto) -> GraphFacts:
