@@ -17,8 +17,8 @@ from antiphon.errors import SourceError
 from antiphon.package.families import Family
 from antiphon.package.graph import GraphFacts
 
-_TOKEN_TYPED = ("bert", "albert")
-"""The model types to which OpenSearch feeds ``token_type_ids``."""
+CEILING = 512
+"""Tokens at which OpenSearch cuts a text, whatever the files say."""
 
 _POOLING_KEYS = {
     "pooling_mode_cls_token": Pooling.CLS,
@@ -37,11 +37,16 @@ _FLAG = "flag"
 class Settings:
     """The small JSON files of a model folder; an absent one is empty."""
 
-    config: dict[str, Any]
-    pooling: dict[str, Any]
-    modules: list[dict[str, Any]]
-    sentence: dict[str, Any]
-    transformer: dict[str, Any]
+    config: dict[str, Any] = field(default_factory=dict)
+    pooling: dict[str, Any] = field(default_factory=dict)
+    modules: list[Any] = field(default_factory=list)
+    sentence: dict[str, Any] = field(default_factory=dict)
+    transformer: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def module_names(self) -> list[str]:
+        """The classes of sentence-transformers' pipeline, in its order."""
+        return [str(item.get("type", "?")).rsplit(".", 1)[-1] for item in self.modules if isinstance(item, dict)]
 
     @classmethod
     def read(cls, folder: Path) -> Settings:
@@ -90,8 +95,7 @@ class Derivation:
     def _check_modules(self) -> None:
         """Refuse a model whose vectors pass through layers that the graph does not hold."""
         known = {"Transformer", "Pooling", "Normalize"}
-        extra = [str(module.get("type", "?")).rsplit(".", 1)[-1] for module in self.settings.modules]
-        extra = [name for name in extra if name not in known]
+        extra = [name for name in self.settings.module_names if name not in known]
         if extra and not self.graph.pooled:
             raise SourceError(
                 f"modules.json has a {extra[0]} module after the transformer, which the graph's first output lacks: "
@@ -104,10 +108,10 @@ class Derivation:
         chosen = self.overrides.model_type
         if chosen is not None:
             self._from("model_type", _FLAG)
-            if (chosen.lower() in _TOKEN_TYPED) != typed:
+            if token_typed(chosen) != typed:
                 self.notes.append(_mismatch(chosen, typed=typed))
             return chosen
-        if declared and (declared.lower() in _TOKEN_TYPED) == typed:
+        if declared and token_typed(declared) == typed:
             self._from("model_type", "config.json")
             return declared
         asks = "takes token_type_ids, which OpenSearch feeds to [bert] and [albert] only"
@@ -143,7 +147,7 @@ class Derivation:
     def _pooling(self) -> Pooling:
         if self.overrides.pooling_mode is not None:
             self._from("pooling_mode", _FLAG)
-            return _parse_pooling(self.overrides.pooling_mode, "--pooling")
+            return _parse_pooling(self.overrides.pooling_mode, "--pooling-mode")
         if self.graph.pooled:
             self._from("pooling_mode", "the graph's first output is already pooled")
             return Pooling.NONE
@@ -154,14 +158,14 @@ class Derivation:
             self._from("pooling_mode", self.family.origin)
             return self.family.pooling
         self._from("pooling_mode", "OpenSearch's default; the files do not say")
-        self.notes.append("The model's files do not say how it pools: mean is assumed, --pooling says otherwise.")
+        self.notes.append("The model's files do not say how it pools: mean is assumed, --pooling-mode says otherwise.")
         return Pooling.MEAN
 
     def _normalize(self) -> bool:
         if self.overrides.normalize_result is not None:
             self._from("normalize_result", _FLAG)
             return self.overrides.normalize_result
-        has_module = any(str(module.get("type", "")).endswith("Normalize") for module in self.settings.modules)
+        has_module = "Normalize" in self.settings.module_names
         if self.family and self.family.normalize is False:
             self._from(
                 "normalize_result",
@@ -213,6 +217,11 @@ class Derivation:
             return None
         self._from("all_config", "config.json")
         return json.dumps(config, ensure_ascii=False, separators=(",", ":"))
+
+
+def token_typed(model_type: str) -> bool:
+    """True for the model types to which OpenSearch feeds ``token_type_ids``."""
+    return model_type.lower() in ("bert", "albert")
 
 
 def max_tokens(settings: Settings) -> int | None:

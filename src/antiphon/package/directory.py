@@ -22,13 +22,15 @@ class ModelFolder:
     """A folder with model files, ready to be packed.
 
     ``names``: what the model is called, best first; the first becomes the package's name, all are looked up among
-    the known families. ``description`` holds no path, so that a package does not depend on where it was built.
+    the known families. ``description`` and ``notes`` travel in the package, so they hold nothing of where it was
+    built; ``remarks`` are for whoever builds it now.
     """
 
     folder: Path
     names: tuple[str, ...]
     description: str
     notes: tuple[str, ...] = ()
+    remarks: tuple[str, ...] = ()
 
 
 def open_directory(folder: Path) -> ModelFolder:
