@@ -92,11 +92,12 @@ class Module:
 
     @cached_property
     def imported_names(self) -> set[str]:
-        """The names that the module's top level gets from elsewhere."""
+        """The names of ours that the module's top level has from elsewhere, those imported on demand included."""
+        typed = [inner for node in self.tree.body if isinstance(node, ast.If) for inner in node.body]
         return {
             alias.asname or alias.name
-            for node in self.tree.body
-            if isinstance(node, ast.ImportFrom) and node.module != "__future__"
+            for node in [*self.tree.body, *typed]
+            if isinstance(node, ast.ImportFrom) and str(node.module).startswith("antiphon")
             for alias in node.names
         }
 

@@ -96,6 +96,8 @@ def build_package(
 
 def inspect_package(path: Path) -> PackageInspection:
     """Return the facts of a zip; PackageError when it is none."""
+    if not path.is_file():
+        raise SourceError(f"there is no file [{path}]")
     from antiphon.package import inspect_package as inspect
 
     return inspect(path)

@@ -37,7 +37,9 @@ def test_version(run: Run) -> None:
     assert (code, out) == (0, "antiphon 0.1.0\n")
 
 
-@pytest.mark.parametrize("arguments", [["sing"], ["serve", "--nope"], ["embed", "--model", "x", "--role", "answer", "a"]])
+@pytest.mark.parametrize(
+    "arguments", [["sing"], ["serve", "--nope"], ["embed", "--model", "x", "--role", "answer", "a"]]
+)
 def test_wrong_usage_is_exit_code_2(run: Run, arguments: list[str]) -> None:
     code, _, err = run(*arguments)
     assert code == 2
@@ -63,7 +65,7 @@ def test_a_missing_zip_is_one_line(run: Run, tmp_path: Path) -> None:
 
 def test_a_zip_that_is_none_is_one_line(run: Run, tmp_path: Path) -> None:
     (tmp_path / "bad.zip").write_bytes(b"not a zip")
-    assert_one_line(run("model", "inspect", tmp_path / "bad.zip"), "bad.zip")
+    assert_one_line(run("model", "inspect", tmp_path / "bad.zip"), "zip END header not found")
 
 
 def test_a_source_that_is_not_there_is_one_line(run: Run, tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -54,9 +54,10 @@ def run(settings: Settings) -> None:
         level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s", datefmt="%H:%M:%S"
     )
     logging.getLogger("httpx").setLevel(logging.WARNING)
-    listener = _listen(settings.host, settings.port)
-    app: App = open_app(settings)
-    try:
+    with ExitStack() as stack:
+        listener = stack.enter_context(_listen(settings.host, settings.port))
+        app: App = open_app(settings)
+        stack.callback(app.close)
         app.start()
         server = _Server(
             uvicorn.Config(
@@ -72,8 +73,6 @@ def run(settings: Settings) -> None:
         if settings.model is not None:
             threading.Thread(target=_provide, args=(app, settings, server), name="antiphon-provide").start()
         server.run(sockets=[listener])
-    finally:
-        app.close()
     if server.failure is not None:
         raise server.failure
 
