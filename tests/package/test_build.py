@@ -194,6 +194,9 @@ def test_sources_that_are_none(tmp_path: Path) -> None:
 
     assert "is a file, not a model folder" in refusal(folder / "model.onnx")
     assert "No bundled weights are called [bert]" in refusal("bundled:bert")
+    for source in (str(folder), "bundled:multilingual-e5-small"):
+        with pytest.raises(SourceError, match=r"has no revisions, \[v1\] can be asked of a hub id only"):
+            build_package(source, output, revision="v1")
     (folder / "model.onnx").rename(folder / "model_quantized.onnx")
     (folder / "model_fp16.onnx").write_bytes(b"")
     assert "several ONNX files, ['model_fp16.onnx', 'model_quantized.onnx']" in refusal(folder)

@@ -26,9 +26,9 @@ WORD_TABLE = 4_638_272
 TEXTS = [
     "Hello world", "how much protein should a female eat", "  leading  and   trailing  ", "tab\tand\nline\r\n",
     "Größe, Straße, café, naïve", "cafe\u0301 decomposed", "Привет, мир!", "Ελληνικά: ποιότητα", "مرحبا بالعالم",
-    "שלום עולם", "हिन्दी में पाठ", "বাংলা ভাষা", "தமிழ் உரை", "ไทยภาษา", "日本語のテキスト、ｶﾀｶﾅ",
-    "中文 测试 \uff11\uff12\uff13", "한국어 문장입니다", "tiếng Việt", "ﬁne ½ ™ ① Ⅷ", "👩\u200d👩\u200d👧 family 🎉", "a\u00a0b\u3000c",
-    "zero\u200bwidth\ufeff", "control\x00\x07", "A▁B", "x = y**2; print('ok')", "2024-02-29T12:00:00Z", "",
+    "שלום עולם", "हिन्दी में पाठ", "বাংলা ভাষা", "தமிழ் உரை", "ไทยภาษา", "日本語のテキスト、ｶﾀｶﾅ", "中文 测试",
+    "\uff11\uff12\uff13", "한국어 문장입니다", "tiếng Việt", "ﬁne ½ ™ ① Ⅷ", "👩\u200d👩\u200d👧 family 🎉",
+    "a\u00a0b\u3000c", "zero\u200bwidth\ufeff", "control\x00\x07", "A▁B", "x = y**2; print('ok')", "",
 ]  # fmt: skip
 
 

@@ -135,11 +135,12 @@ def test_the_bare_name_is_the_hub_s_and_falls_back_saying_so(
     hub.add("intfloat/multilingual-e5-small", tiny_folder(tmp_path / "tiny"), prefix="onnx/")
     [original] = build("multilingual-e5-small")
     assert (original["name"], original["notes"]) == ("multilingual-e5-small", [])
-    [fallen, other] = build(
-        "multilingual-e5-small", "intfloat/multilingual-e5-small", HF_HOME=str(tmp_path / "other"), HF_HUB_OFFLINE="1"
-    )
+    [fallen, *others] = build(
+        "multilingual-e5-small", "intfloat/multilingual-e5-small", ("multilingual-e5-small", "v1"),
+        HF_HOME=str(tmp_path / "other"), HF_HUB_OFFLINE="1",
+    )  # fmt: skip
     assert fallen["name"] == "multilingual-e5-small-4bit"
     assert fallen["notes"][0].startswith("The hub cannot be reached, so these are the bundled weights")
     assert "HF_HUB_OFFLINE" in fallen["notes"][0]
     assert fallen["sha256"] == inspect_package(e5_package).sha256
-    assert other["type"] == "HubUnreachable"
+    assert [other["type"] for other in others] == ["HubUnreachable", "HubUnreachable"]

