@@ -51,9 +51,13 @@ class App:
         """Repair what a dead process left, bring deployed models back, begin the background rounds."""
         self.node.start()
 
-    def provide(self, package: BuiltPackage) -> Task | None:
-        """Register and deploy a package of the operator's; None when it is deployed already."""
-        return self.node.registrar.adopt(_registration(package))
+    def provide(self, package: BuiltPackage, source: str) -> Task | None:
+        """Register and deploy a package of the operator's; None when it is deployed already.
+
+        The model's id is the last part of ``source`` (``multilingual-e5-small``), of a zip its model's name.
+        """
+        named = package.manifest.name if source.endswith(".zip") else source
+        return self.node.registrar.adopt(_registration(package, _slug(named)))
 
     def provided(self, package: BuiltPackage) -> Model | None:
         """Return the model that holds the package's content, DEPLOYED before others; None when there is none."""
@@ -175,7 +179,7 @@ def _wire(
     return App(node, create_api(node, identity, max_body_bytes=settings.max_body_bytes), settings, resources)
 
 
-def _registration(package: BuiltPackage) -> ModelRegistration:
+def _registration(package: BuiltPackage, model_id: str) -> ModelRegistration:
     return ModelRegistration(
         name=package.manifest.name,
         model_format=ModelFormat.ONNX,
@@ -183,7 +187,7 @@ def _registration(package: BuiltPackage) -> ModelRegistration:
         url=package.path.resolve().as_uri(),
         model_content_hash_value=package.sha256,
         description=package.manifest.description,
-        model_id=_slug(package.manifest.name),
+        model_id=model_id,
     )
 
 

@@ -108,23 +108,24 @@ def _provide(app: Any, settings: Settings, server: _Server) -> None:
     """Make ``--model`` available; a model that cannot be had ends the server, which was started for it."""
     from antiphon.app import obtain_package
 
+    source = settings.model or ""
     try:
         with steps() as progress:
-            package = obtain_package(settings.model or "", settings, on_progress=progress)
+            package = obtain_package(source, settings, on_progress=progress)
         for note in package.manifest.notes:
             say(f"note: {note}")
-        task = app.provide(package)
+        task = app.provide(package, source)
         while task is not None and not task.state.done and not server.should_exit:
             time.sleep(0.05)
             task = app.node.tasks.get(task.task_id)
         if task is not None and task.state is TaskState.FAILED:
-            raise IllegalArgument(f"the model [{settings.model}] cannot be served: {task.error}")
+            raise IllegalArgument(f"the model [{source}] cannot be served: {task.error}")
         _follow_deploy(app, package, server)
     except AntiphonError as error:
         server.fail(error)
     except Exception as error:  # noqa: BLE001  a thread of its own: without this the server would run on, silent
-        _log.exception("--model %s", settings.model)
-        server.fail(AntiphonError(f"the model [{settings.model}] cannot be served: {error}"))
+        _log.exception("--model %s", source)
+        server.fail(AntiphonError(f"the model [{source}] cannot be served: {error}"))
 
 
 def _follow_deploy(app: Any, package: Any, server: _Server) -> None:
