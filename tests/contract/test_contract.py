@@ -22,6 +22,7 @@ def _run(story: Story, server: Server, zips: Zips, files: FileServer) -> None:
     marker = f"contract-{secrets.token_hex(4)}"
     names = {**common_names(), "unique": marker, "files": files.url, **{name: zips[name] for name in story.zips}}
     failure = ""
+    files.hold()
     try:
         play(story, server, names)
     except Parted as parted:
@@ -55,6 +56,8 @@ def test_story(
     else:
         with running_server(tmp_path, process=kind == "over_http") as server:
             _run(story, server, zips, files)
+        left = [str(path) for path in (tmp_path / "data" / "packages").rglob("*") if path.is_file()]
+        assert left == [], "files of models that were refused or deleted"
 
 
 def test_every_item_of_the_checklist_has_a_story() -> None:

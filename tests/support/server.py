@@ -102,7 +102,7 @@ class ProcessServer:
         for key, value in _flags(tmp_path, settings).items():
             self._environment[f"ANTIPHON_{key.upper()}"] = str(value)
         self._port = 0
-        self._start()
+        self.start()
 
     @property
     def url(self) -> str:
@@ -116,14 +116,15 @@ class ProcessServer:
 
     def restart(self, *, kill: bool = False) -> None:
         """End the process, by SIGKILL or SIGTERM, and start it again on the same port."""
-        self._end(signal.SIGKILL if kill else signal.SIGTERM)
-        self._start()
+        self.end(signal.SIGKILL if kill else signal.SIGTERM)
+        self.start()
 
     def close(self) -> None:
-        """Send SIGTERM and wait; raises AssertionError when the exit code is not 0."""
-        self._end(signal.SIGTERM)
+        """Send SIGTERM and wait."""
+        self.end(signal.SIGTERM)
 
-    def _start(self) -> None:
+    def start(self) -> None:
+        """Start the process and wait until it listens."""
         with self._log.open("ab") as log:
             start = log.tell()
             self._process = subprocess.Popen(
@@ -134,6 +135,21 @@ class ProcessServer:
             )
         self._port = self._announced_port(start)
         self.client = httpx.Client(base_url=self.url, timeout=TIMEOUT_S)
+
+    def end(self, sent: signal.Signals, within_s: float = TIMEOUT_S) -> None:
+        """Send a signal and wait; AssertionError when it takes longer, or SIGTERM's exit code is not 0. Idempotent."""
+        self.client.close()
+        if self._process.returncode is not None:
+            return
+        self._process.send_signal(sent)
+        try:
+            code = self._process.wait(within_s)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+            raise AssertionError(f"antiphon serve did not end within {within_s:g} s of {sent.name}") from None
+        if code != (0 if sent is signal.SIGTERM else -signal.SIGKILL):
+            raise AssertionError(f"antiphon serve ended with {code}:\n{self._log.read_text(encoding='utf-8')}")
 
     def _announced_port(self, start: int) -> int:
         """Wait for the line that says where the server listens, in the log from ``start`` on."""
@@ -148,15 +164,6 @@ class ProcessServer:
                 self._process.wait()
                 raise AssertionError(f"antiphon serve did not start:\n{said}")
             time.sleep(0.01)
-
-    def _end(self, sent: signal.Signals) -> None:
-        self.client.close()
-        if self._process.poll() is None:
-            self._process.send_signal(sent)
-        code = self._process.wait(TIMEOUT_S)
-        wanted = (0, -signal.SIGTERM) if sent is signal.SIGTERM else (-signal.SIGKILL,)
-        if code not in wanted:
-            raise AssertionError(f"antiphon serve ended with {code}:\n{self._log.read_text(encoding='utf-8')}")
 
 
 def _flags(tmp_path: Path, settings: dict[str, Any]) -> dict[str, Any]:
@@ -231,10 +238,13 @@ class FileServer:
         self._thread.start()
         self.url = f"http://127.0.0.1:{self._server.server_port}"
 
+    def hold(self) -> None:
+        """From now on let ``/hang`` hang."""
+        self.released.clear()
+
     def release(self) -> None:
-        """Close every connection that hangs now."""
+        """End every answer that hangs; later ones do not."""
         self.released.set()
-        self.released = threading.Event()
 
     def __enter__(self) -> Self:
         return self
