@@ -110,7 +110,11 @@ def inspect_package(path: Path) -> PackageInspection:
 def obtain_package(
     source: str, settings: Settings, *, revision: str | None = None, on_progress: Progress | None = None
 ) -> BuiltPackage:
-    """Return a package for ``source``: a zip as it is, anything else built once and kept in the cache folder."""
+    """Return a package for ``source``: a zip as it is, anything else built once and kept in the cache folder.
+
+    What only stands in for ``source`` (bundled weights while the hub is out of reach) is not kept for it: the next
+    call tries the hub again.
+    """
     path = Path(source).expanduser()
     if path.suffix == ".zip":
         return _existing(path)
@@ -118,7 +122,10 @@ def obtain_package(
     if kept.is_file():
         return _existing(kept)
     kept.parent.mkdir(parents=True, exist_ok=True)
-    return build_package(source, kept, revision=revision, on_progress=on_progress)
+    package = build_package(source, kept, revision=revision, on_progress=on_progress)
+    if package.manifest.notes == _existing(kept).manifest.notes:
+        return package
+    return replace(package, path=kept.replace(kept.with_name(f"{_slug(package.manifest.name)}.zip")))
 
 
 def load(

@@ -23,7 +23,7 @@
     ├── MissingArgument               null_pointer_exception                 500
     ├── EmptyBody                     i_o_exception                          500
     ├── ResourceNotFound              m_l_resource_not_found_exception       500
-    └── Unavailable                   exception                              500
+    └── Unavailable                   exception                              503
 
 Low rooms raise these words with the cause attached; only ``rest/errors.py`` makes JSON of them, and only
 ``cli`` makes a line of them. The names follow OpenSearch's own ``type`` strings (snake-cased Java classes).
@@ -208,4 +208,6 @@ class ResourceNotFound(AntiphonError):
 
 
 class Unavailable(AntiphonError):
-    """The process is shutting down, or a resource it needs is gone."""
+    """The process is shutting down, or a resource it needs is gone; another attempt may succeed, 503."""
+
+    status = 503

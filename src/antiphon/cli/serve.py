@@ -73,8 +73,21 @@ def run(settings: Settings) -> None:
         if settings.model is not None:
             threading.Thread(target=_provide, args=(app, settings, server), name="antiphon-provide").start()
         server.run(sockets=[listener])
+        _end_within(settings.shutdown_grace_s)
     if server.failure is not None:
         raise server.failure
+
+
+def _end_within(grace_s: float) -> None:
+    """Give what still runs as long again, then end the process: whatever was acknowledged is on disk."""
+
+    def end() -> None:
+        say(f"antiphon: still busy {grace_s:g} s after the shutdown, ending now; the next start fails unfinished tasks")
+        os._exit(1)
+
+    timer = threading.Timer(grace_s, end)
+    timer.daemon = True
+    timer.start()
 
 
 class _Server(uvicorn.Server):

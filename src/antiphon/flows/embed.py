@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from antiphon.domain.model import ModelConfig
 from antiphon.domain.prediction import Prediction, PredictRequest, decide_role
 from antiphon.domain.role import DoublePrefix, Prefixed, Role, put_prefix
-from antiphon.errors import AntiphonError, CircuitBreaking, Forbidden, IllegalArgument, NotFound
+from antiphon.errors import AntiphonError, CircuitBreaking, Forbidden, IllegalArgument, NotFound, Unavailable
 from antiphon.flows.configure import Configurator
 from antiphon.flows.loaded import LoadedModel, LoadedModels
 from antiphon.flows.ports import Encoder, Ports
@@ -87,7 +87,10 @@ class Predictor:
         role = decide_role(loaded.model.model_id, config, request.parameters)
         double = DoublePrefix(self._configurator.current.text("antiphon.double_prefix"))
         start = self._ports.monotonic()
-        prediction = embed(loaded.encoder, config, role, request.text_docs, double)
+        try:
+            prediction = embed(loaded.encoder, config, role, request.text_docs, double)
+        except Unavailable as error:  # undeployed since it was looked up
+            raise IllegalArgument(f"Model not ready to be used: {loaded.model.model_id}", cause=error) from error
         loaded.inference_ms.append((self._ports.monotonic() - start) * 1000)
         if prediction.doubled or prediction.truncated:
             with self._lock:

@@ -15,7 +15,7 @@ from starlette.responses import Response
 from starlette.routing import Route as StarletteRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from antiphon.errors import AntiphonError, IllegalArgument, TooLarge
+from antiphon.errors import AntiphonError, IllegalArgument, TooLarge, Unavailable
 from antiphon.flows import Node
 from antiphon.rest.call import Call, Identity, Reply, Route
 from antiphon.rest.errors import no_handler, render_error, wrong_method
@@ -54,8 +54,8 @@ class _Api:
         @asynccontextmanager
         async def span() -> AsyncIterator[None]:
             yield
-            self._heavy.shutdown(wait=True)
-            self._light.shutdown(wait=True)
+            self._heavy.shutdown(wait=False, cancel_futures=True)
+            self._light.shutdown(wait=False, cancel_futures=True)
 
         return span()
 
@@ -78,7 +78,10 @@ class _Api:
             except AntiphonError as error:
                 return self._respond(request, render_error(error))
             pool = self._heavy if row.heavy else self._light
-            return await asyncio.get_running_loop().run_in_executor(pool, self._answer, request, row, call)
+            try:
+                return await asyncio.get_running_loop().run_in_executor(pool, self._answer, request, row, call)
+            except asyncio.CancelledError:  # the grace period of a shutdown is over
+                return self._respond(request, render_error(Unavailable("the server is shutting down")))
 
         return endpoint
 
