@@ -46,14 +46,11 @@ def pages() -> dict[Path, str]:
 
 def settings_page() -> str:
     """One section per setting, in the order of the table."""
-    flags = {option for name, command in commands() if name == "serve" for p in command.params for option in p.opts}
-    sections = []
-    for row in settings_table():
-        flag = f"`{row.flag}`" if row.flag in flags else "none"
-        sections.append(
-            f"## {row.name}\n\n{row.help}\n\n"
-            f"Default: `{row.default}`. Legal: {row.kind.legal}. Flag: {flag}. Variable: `{row.variable}`.\n"
-        )
+    sections = [
+        f"## {row.name}\n\n{row.help}\n\n"
+        f"Default: `{row.default}`. Legal: {row.kind.legal}. Flag: `{row.flag}`. Variable: `{row.variable}`.\n"
+        for row in settings_table().values()
+    ]
     return _SETTINGS + "\n".join(sections)
 
 

@@ -72,7 +72,7 @@ def test_variables_that_are_empty_or_of_others_are_passed_over() -> None:
         ({"ANTIPHON_PROT": "1"}, "unknown environment variable [ANTIPHON_PROT]: did you mean [ANTIPHON_PORT]?"),
         (
             {"ANTIPHON_PORT": "70000"},
-            "environment variable [ANTIPHON_PORT] cannot be [70000]: it must be an integer from 0 to 65535; 0 takes",
+            "environment variable [ANTIPHON_PORT] cannot be [70000]: it must be an integer from 0 to 65535",
         ),
         (
             {"ANTIPHON_PRECISION": "fp16"},
@@ -127,14 +127,14 @@ def test_settings_cannot_be_changed() -> None:
 
 
 def test_every_setting_has_a_variable_a_flag_and_a_sentence() -> None:
-    for row in settings_table():
+    for row in settings_table().values():
         assert row.variable == f"ANTIPHON_{row.name.upper()}"
         assert row.help.endswith(".")
         assert row.default
-    assert [row.name for row in settings_table()] == [field.name for field in dataclasses.fields(Settings)]
+    assert list(settings_table()) == [field.name for field in dataclasses.fields(Settings)]
 
 
-@given(st.dictionaries(st.sampled_from([row.variable for row in settings_table()]), st.text(max_size=12)))
+@given(st.dictionaries(st.sampled_from([row.variable for row in settings_table().values()]), st.text(max_size=12)))
 def test_any_environment_is_read_or_refused_in_our_words(env: dict[str, str]) -> None:
     try:
         loaded = Settings.load(env=env)

@@ -121,8 +121,8 @@ def _choice(options: type[StrEnum]) -> Kind:
 _TEXT = Kind("a text", _text)
 _NAMED_MODEL = Kind("a text", _optional_text)
 _PATH = Kind("a folder", _path)
-_PORT = Kind("an integer from 0 to 65535; 0 takes a free port", _integer(0, 65535))
-_THREADS = Kind("an integer from 0 to 1024; 0 uses every CPU", _integer(0, 1024))
+_PORT = Kind("an integer from 0 to 65535", _integer(0, 65535))
+_THREADS = Kind("an integer from 0 to 1024", _integer(0, 1024))
 _COUNT = Kind("an integer from 1 to 10000000", _integer(1, 10_000_000))
 _SIZE = Kind("a number of bytes above 0, or one with the unit kb, mb, gb or tb (powers of 1024)", _size)
 _SECONDS = Kind("a number of seconds, 0 or more", _number)
@@ -148,7 +148,7 @@ class Settings:
     """
 
     host: str = _setting("127.0.0.1", _TEXT, "Address to listen on; only this machine reaches the default.")
-    port: int = _setting(9200, _PORT, "Port to listen on.")
+    port: int = _setting(9200, _PORT, "Port to listen on; 0 takes a free one.")
     data: Path = _setting(
         _xdg("XDG_DATA_HOME", ".local/share"),
         _PATH,
@@ -172,7 +172,7 @@ class Settings:
         _choice(Precision),
         "How numbers are computed: auto is bf16 where the CPU has it in hardware, else fp32; int8 is lossy.",
     )
-    threads: int = _setting(0, _THREADS, "CPU threads of the engine.")
+    threads: int = _setting(0, _THREADS, "CPU threads of the engine; 0 uses every CPU.")
     max_queue_texts: int = _setting(
         10_000, _COUNT, "Texts that may wait for one model; a request that finds no room is answered with 429."
     )
@@ -213,16 +213,16 @@ class Settings:
         return cls(**values)
 
 
-def settings_table() -> tuple[Setting, ...]:
-    """Every setting, in the order of the reference page."""
-    return tuple(
-        Setting(row.name, row.metadata["shown"], row.metadata["kind"], row.metadata["help"])
+def settings_table() -> dict[str, Setting]:
+    """Every setting by its name, in the order of the reference page."""
+    return {
+        row.name: Setting(row.name, row.metadata["shown"], row.metadata["kind"], row.metadata["help"])
         for row in dataclasses.fields(Settings)
-    )
+    }
 
 
 def _from_environment(env: Mapping[str, str]) -> dict[str, Any]:
-    rows = {row.variable: row for row in settings_table()}
+    rows = {row.variable: row for row in settings_table().values()}
     values = {}
     for variable, value in env.items():
         if not variable.startswith(_PREFIX) or variable in _NOT_SETTINGS or value == "":
@@ -234,7 +234,7 @@ def _from_environment(env: Mapping[str, str]) -> dict[str, Any]:
 
 
 def _from_flags(flags: Mapping[str, Any]) -> dict[str, Any]:
-    rows = {row.name: row for row in settings_table()}
+    rows = settings_table()
     values = {}
     for name, value in flags.items():
         if name not in rows:
@@ -245,7 +245,7 @@ def _from_flags(flags: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _from_file(path: Path) -> dict[str, Any]:
-    rows = {row.name: row for row in settings_table()}
+    rows = settings_table()
     values: dict[str, Any] = {}
     for name, value in _yaml_pairs(path):
         source = f"setting [{name}] of the file [{path}]"

@@ -21,28 +21,37 @@ from antiphon.domain.deployment import Precision
 from antiphon.domain.model import ModelState
 from antiphon.domain.task import TaskState
 from antiphon.errors import AntiphonError, IllegalArgument
-from antiphon.settings import Settings
+from antiphon.settings import LogLevel, Settings, settings_table
 
 _log = logging.getLogger("antiphon")
 
 
+def _flag(name: str) -> Any:
+    """Return the option of a setting, helped by its row."""
+    row = settings_table()[name]
+    return typer.Option(help=row.help, show_default=row.default)
+
+
 def serve(
-    host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
-    port: Annotated[int | None, typer.Option(help="Port to listen on; 0 takes a free one.")] = None,
-    data: Annotated[Path | None, typer.Option(help="Data folder.")] = None,
-    model: Annotated[
-        str | None, typer.Option(help="Register and deploy this at start: a zip, folder, hub id or bundled:...")
-    ] = None,
-    precision: Annotated[Precision | None, typer.Option(help="How numbers are computed.")] = None,
-    threads: Annotated[int | None, typer.Option(help="CPU threads of the engine, 0 for all.")] = None,
+    host: Annotated[str | None, _flag("host")] = None,
+    port: Annotated[int | None, _flag("port")] = None,
+    data: Annotated[Path | None, _flag("data")] = None,
+    cache: Annotated[Path | None, _flag("cache")] = None,
+    model: Annotated[str | None, _flag("model")] = None,
+    precision: Annotated[Precision | None, _flag("precision")] = None,
+    threads: Annotated[int | None, _flag("threads")] = None,
+    max_queue_texts: Annotated[int | None, _flag("max_queue_texts")] = None,
+    max_body_bytes: Annotated[str | None, _flag("max_body_bytes")] = None,
+    max_package_bytes: Annotated[str | None, _flag("max_package_bytes")] = None,
+    shutdown_grace_s: Annotated[float | None, _flag("shutdown_grace_s")] = None,
+    log_level: Annotated[LogLevel | None, _flag("log_level")] = None,
+    cluster_name: Annotated[str | None, _flag("cluster_name")] = None,
+    node_name: Annotated[str | None, _flag("node_name")] = None,
     config: Annotated[Path | None, typer.Option(help="YAML file of settings; flags and ANTIPHON_* win.")] = None,
-    log_level: Annotated[str | None, typer.Option(help="debug, info, warning or error.")] = None,
 ) -> None:
     """Serve OpenSearch's ML Commons API until SIGTERM or Ctrl-C, which finish running requests first."""
-    flags: dict[str, Any] = {
-        "host": host, "port": port, "data": data, "model": model, "precision": precision, "threads": threads,
-        "log_level": log_level,
-    }  # fmt: skip
+    given = locals()
+    flags = {name: given[name] for name in settings_table()}
     run(Settings.load(file=config, env=os.environ, flags=flags))
 
 

@@ -1,0 +1,1 @@
+"""What people and CI run; the one Python file here makes the reference pages."""
