@@ -25,6 +25,13 @@ the file, the file over the default. The file is YAML, a mapping of setting name
 empty counts as not given. An unknown name, in the file or with the prefix `ANTIPHON_`, is refused, and so is a value
 that is not legal.
 
+```yaml
+port: 9201
+data: ~/antiphon
+model: multilingual-e5-small
+max_body_bytes: 200mb
+```
+
 What can change while the server runs is a [cluster setting](../compatibility.md#cluster-settings), as in OpenSearch.
 
 """

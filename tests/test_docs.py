@@ -19,7 +19,7 @@ import typer
 from antiphon.cli import app as shell
 from antiphon.domain.model import FrameworkType, ModelConfig, ModelState, Pooling
 from antiphon.domain.package import BuiltPackage, PackageManifest
-from antiphon.settings import Settings
+from antiphon.settings import Settings, settings_table
 from scripts import reference
 from tests.support.docs import Block, Names, blocks_of, read_curl
 from tests.support.server import FileServer, InProcessServer
@@ -54,6 +54,12 @@ def _lines(text: str) -> Iterator[str]:
 @pytest.mark.parametrize("path", reference.pages(), ids=lambda path: path.name)
 def test_the_reference_is_what_the_code_says(path: Path) -> None:
     assert path.read_text(encoding="utf-8") == reference.pages()[path], "run scripts/docs"
+
+
+def test_every_setting_has_its_flag() -> None:
+    serve = dict(reference.commands())["serve"]
+    options = {option for parameter in serve.params for option in parameter.opts}
+    assert {row.flag for row in settings_table().values()} <= options
 
 
 def test_every_block_says_its_language() -> None:
