@@ -40,11 +40,13 @@ def play(story: Story, server: Server, names: Mapping[str, Any]) -> Names:
 
 
 def wipe(client: httpx.Client, marker: str) -> None:
-    """Undeploy and delete the models and groups whose name holds ``marker``."""
+    """Undeploy and delete the models and groups whose name holds ``marker``; Parted when they cannot be listed."""
     for noun in ("models", "model_groups"):
         query = {"query": {"bool": {"must_not": {"exists": {"field": "chunk_number"}}}}, "size": 1000}
-        found = client.post(f"/_plugins/_ml/{noun}/_search", json=query).json()
-        for hit in found["hits"]["hits"]:
+        found = client.post(f"/_plugins/_ml/{noun}/_search", json=query)
+        if found.status_code != httpx.codes.OK:
+            raise Parted(f"the {noun} that the story left cannot be searched for: {found.text[:_SHOWN]}")
+        for hit in found.json()["hits"]["hits"]:
             if marker in hit["_source"].get("name", ""):
                 if noun == "models":
                     client.post(f"/_plugins/_ml/models/{hit['_id']}/_undeploy")

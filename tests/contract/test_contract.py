@@ -21,17 +21,15 @@ CHECKLIST = {f"11.{item}" for item in range(1, 16)}
 def _run(story: Story, server: Server, zips: Zips, files: FileServer) -> None:
     marker = f"contract-{secrets.token_hex(4)}"
     names = {**common_names(), "unique": marker, "files": files.url, **{name: zips[name] for name in story.zips}}
-    failure = ""
+    failures: list[str] = []
     files.hold()
-    try:
-        play(story, server, names)
-    except Parted as parted:
-        failure = str(parted)
-    finally:
-        files.release()
-        wipe(server.client, marker)
-    if failure:
-        pytest.fail(failure, pytrace=False)
+    for act in (lambda: play(story, server, names), files.release, lambda: wipe(server.client, marker)):
+        try:
+            act()
+        except Parted as parted:
+            failures.append(str(parted))
+    if failures:
+        pytest.fail("\n".join(failures), pytrace=False)
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

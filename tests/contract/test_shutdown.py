@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import signal
-import time
 from pathlib import Path
 
 from tests.support.contract import DIMENSION, Zips
 from tests.support.server import FileServer, ProcessServer
 
-GRACE_S = 0.5
+GRACE_S = 1
 CONFIG = {"model_type": "bert", "embedding_dimension": DIMENSION, "framework_type": "sentence_transformers"}
 
 
@@ -31,9 +30,7 @@ def test_a_download_that_stalls_does_not_hold_the_server_beyond_its_grace(
             "model_config": CONFIG,
         }
         task = server.client.post("/_plugins/_ml/models/_register", json=body).json()["task_id"]
-        start = time.monotonic()
-        server.end(signal.SIGTERM, within_s=10 + GRACE_S)
-        assert time.monotonic() - start < 10 + GRACE_S
+        server.end(signal.SIGTERM, within_s=10 + GRACE_S, code=1)
         server.start()
         ended = server.client.get(f"/_plugins/_ml/tasks/{task}").json()
         assert ended["state"] == "FAILED"

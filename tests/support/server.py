@@ -136,20 +136,20 @@ class ProcessServer:
         self._port = self._announced_port(start)
         self.client = httpx.Client(base_url=self.url, timeout=TIMEOUT_S)
 
-    def end(self, sent: signal.Signals, within_s: float = TIMEOUT_S) -> None:
-        """Send a signal and wait; AssertionError when it takes longer, or SIGTERM's exit code is not 0. Idempotent."""
+    def end(self, sent: signal.Signals, *, within_s: float = TIMEOUT_S, code: int = 0) -> None:
+        """Send a signal and wait; AssertionError when it takes longer, or SIGTERM's exit code is another. Idempotent."""
         self.client.close()
         if self._process.returncode is not None:
             return
         self._process.send_signal(sent)
         try:
-            code = self._process.wait(within_s)
+            ended = self._process.wait(within_s)
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
             raise AssertionError(f"antiphon serve did not end within {within_s:g} s of {sent.name}") from None
-        if code != (0 if sent is signal.SIGTERM else -signal.SIGKILL):
-            raise AssertionError(f"antiphon serve ended with {code}:\n{self._log.read_text(encoding='utf-8')}")
+        if ended != (code if sent is signal.SIGTERM else -signal.SIGKILL):
+            raise AssertionError(f"antiphon serve ended with {ended}:\n{self._log.read_text(encoding='utf-8')}")
 
     def _announced_port(self, start: int) -> int:
         """Wait for the line that says where the server listens, in the log from ``start`` on."""
