@@ -197,6 +197,9 @@ class Model:
 CHUNK_BYTES = 10_000_000
 """ML Commons' chunk size: decimal, not 10 MiB."""
 
+MAX_CHUNKS = 10_000
+"""More than any package has, even in chunks smaller than that."""
+
 
 def chunk_count(size_bytes: int) -> int:
     """Return how many chunks a zip of ``size_bytes`` travels in."""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -12,7 +13,7 @@ from antiphon.domain.model_group import ModelGroup
 from antiphon.domain.registration import ModelRegistration, registering
 from antiphon.domain.schema import Interface
 from antiphon.domain.task import Task, TaskType
-from antiphon.errors import AntiphonError, Conflict, IllegalArgument, PackageError, ResourceNotFound
+from antiphon.errors import AntiphonError, Conflict, IllegalArgument, NotFound, PackageError, ResourceNotFound
 from antiphon.flows.configure import Configurator
 from antiphon.flows.ports import Ports
 from antiphon.flows.tasks import Commit, TaskRunner
@@ -32,13 +33,16 @@ _NOT_PRETRAINED = (
     "[model_content_hash_value]"
 )
 
+_log = logging.getLogger("antiphon.register")
+
+Deploy = Callable[[str, Sequence[str]], Task]
+"""Starts a deploy of a model on nodes; no nodes means all."""
+
 
 class Registrar:
     """Carries out registrations; ``deploy`` is what ``?deploy=true`` starts afterwards."""
 
-    def __init__(
-        self, ports: Ports, configurator: Configurator, tasks: TaskRunner, deploy: Callable[[str], Task]
-    ) -> None:
+    def __init__(self, ports: Ports, configurator: Configurator, tasks: TaskRunner, deploy: Deploy) -> None:
         self._ports = ports
         self._configurator = configurator
         self._tasks = tasks
@@ -58,8 +62,11 @@ class Registrar:
                 raise IllegalArgument(_URL_OFF)
             if not re.search(settings.text("plugins.ml_commons.trusted_url_regex"), registration.url):
                 raise IllegalArgument("URL can't match trusted url regex")
-        if registration.model_node_ids and not settings.flag("plugins.ml_commons.allow_custom_deployment_plan"):
-            raise IllegalArgument("Don't allow custom deployment plan")
+        if registration.model_node_ids:
+            if not settings.flag("plugins.ml_commons.allow_custom_deployment_plan"):
+                raise IllegalArgument("Don't allow custom deployment plan")
+            if self._ports.catalog.node_id() not in registration.model_node_ids:
+                raise IllegalArgument("no eligible node found")
         self._configurator.check_breakers()
         return self._start(registration, settings.text("plugins.ml_commons.trusted_url_regex"))
 
@@ -79,7 +86,7 @@ class Registrar:
             return self._start(wanted, "^file:///")
         if taken.model_state in (ModelState.DEPLOYED, ModelState.DEPLOYING):
             return None
-        return self._deploy(taken.model_id)
+        return self._deploy(taken.model_id, ())
 
     def _start(self, registration: ModelRegistration, trusted_url_regex: str) -> Task:
         attempt = _Attempt(registration.model_id or self._ports.new_id())
@@ -127,7 +134,7 @@ class Registrar:
         return missing
 
     def drop_abandoned(self) -> int:
-        """At start: forget models whose URL registration died halfway, and files that belong to no model.
+        """At start: undo URL registrations that died halfway, and remove files that belong to no model.
 
         A chunked upload survives: its remaining chunks can still be sent. Return how many models went.
         """
@@ -141,7 +148,7 @@ class Registrar:
             else:
                 dropped += 1
                 with catalog.transaction():
-                    catalog.delete_model(model.model_id)
+                    self._undo(_Attempt.of(model, catalog.group(model.model_group_id)))
         self._ports.packages.sweep(frozenset(kept), frozenset(uploading))
         return dropped
 
@@ -191,12 +198,17 @@ class Registrar:
             )
             return {"model_id": attempt.model_id}
 
-        return self._then_deploy(commit, attempt.model_id) if registration.deploy else commit
+        return self._then_deploy(commit, attempt.model_id, registration) if registration.deploy else commit
 
-    def _then_deploy(self, commit: Commit, model_id: str) -> Commit:
+    def _then_deploy(self, commit: Commit, model_id: str, registration: ModelRegistration) -> Commit:
+        """Deploy with the commit; a deploy that cannot start leaves the registration as it is, as in ML Commons."""
+
         def commit_and_deploy() -> dict[str, Any]:
             changes = commit()
-            self._deploy(model_id)
+            try:
+                self._deploy(model_id, registration.model_node_ids)
+            except AntiphonError as error:
+                _log.warning("model %s is registered, but was not deployed: %s", model_id, error.reason)
             return changes
 
         return commit_and_deploy
@@ -207,8 +219,8 @@ class Registrar:
         with catalog.transaction():
             if registration.model_id is not None and catalog.model(attempt.model_id) is not None:
                 raise Conflict(f"model id '{attempt.model_id}' already exists")
-            group = self._group(registration, attempt)
             now = self._ports.clock()
+            group = self._group(registration, attempt, now)
             version = group.latest_version + 1
             catalog.put_group(replace(group, latest_version=version, last_updated_time=now))
             attempt.group_id, attempt.version = group.model_group_id, version
@@ -225,18 +237,17 @@ class Registrar:
             catalog.put_model(model)
         return model
 
-    def _group(self, registration: ModelRegistration, attempt: _Attempt) -> ModelGroup:
+    def _group(self, registration: ModelRegistration, attempt: _Attempt, now: int) -> ModelGroup:
         catalog = self._ports.catalog
         if registration.model_group_id is not None:
             group = catalog.group(registration.model_group_id)
             if group is None:
-                raise AntiphonError("Model group not found")
+                raise NotFound("Model group not found")
             return group
         group = catalog.group_named(registration.name)
         if group is not None:
             return group
         attempt.made_group = True
-        now = self._ports.clock()
         return ModelGroup(self._ports.new_id(), registration.name, created_time=now, last_updated_time=now)
 
     def _undo(self, attempt: _Attempt) -> None:
@@ -262,3 +273,11 @@ class _Attempt:
         self.group_id = ""
         self.version: int | None = None
         self.made_group = False
+
+    @classmethod
+    def of(cls, model: Model, group: ModelGroup | None) -> _Attempt:
+        """Return what the registration of ``model`` wrote; a group of its own was created in the same moment."""
+        attempt = cls(model.model_id)
+        attempt.group_id, attempt.version = model.model_group_id, int(model.model_version)
+        attempt.made_group = group is not None and (group.name, group.created_time) == (model.name, model.created_time)
+        return attempt

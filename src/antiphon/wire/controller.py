@@ -6,7 +6,7 @@ from typing import Any
 
 from antiphon.errors import IllegalArgument
 from antiphon.wire.fields import Fields
-from antiphon.wire.model import checked_rate_limiter
+from antiphon.wire.model import checked_rate_limiter, show_limit
 
 
 def read_controller(body: object) -> tuple[dict[str, Any], list[str]]:
@@ -27,4 +27,4 @@ def _read_limiter(name: str, body: object) -> dict[str, str]:
     if limit is None or unit is None:
         raise IllegalArgument(f"[user_rate_limiter.{name}] needs both [limit] and [unit]")
     limiter = checked_rate_limiter(limit, unit)
-    return {"limit": f"{limiter.limit:g}", "unit": limiter.unit}
+    return {"limit": show_limit(limiter.limit), "unit": limiter.unit}

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import replace
 from enum import StrEnum
 from typing import Any, TypeVar
 
-from antiphon.domain.model import DeploySetting, Model, ModelFormat, RateLimiter
+from antiphon.domain.model import MAX_CHUNKS, DeploySetting, Model, ModelFormat, RateLimiter
 from antiphon.domain.names import check_custom_id, text_problems
 from antiphon.domain.package import BuiltPackage
 from antiphon.domain.registration import ModelChange, ModelRegistration
-from antiphon.errors import IllegalArgument, ParseError, ValidationError
+from antiphon.errors import IllegalArgument, ParseError, StatusError, ValidationError
 from antiphon.wire.fields import Fields, without_nulls
 from antiphon.wire.model_config import read_config, read_config_change, render_config
 from antiphon.wire.model_group import refuse_access_fields
@@ -53,7 +54,8 @@ def read_registration(body: object, *, deploy: bool = False) -> tuple[ModelRegis
     if problems:
         raise ValidationError(*problems)
     node_ids = fields.words("model_node_ids") or ()
-    return replace(registration, url=url, deploy=deploy, model_node_ids=node_ids), fields.notices()
+    asked = replace(registration, url=url, deploy=deploy, model_node_ids=node_ids, total_chunks=None)
+    return asked, fields.notices()
 
 
 def read_meta(body: object) -> tuple[ModelRegistration, list[str]]:
@@ -70,8 +72,8 @@ def read_meta(body: object) -> tuple[ModelRegistration, list[str]]:
         raise IllegalArgument("model content hash value is null")
     if registration.total_chunks is None:
         raise IllegalArgument("total chunks field is null")
-    if registration.total_chunks < 1:
-        raise IllegalArgument(f"[total_chunks] must be at least 1, but was {registration.total_chunks}")
+    if not 1 <= registration.total_chunks <= MAX_CHUNKS:
+        raise IllegalArgument(f"[total_chunks] must be from 1 to {MAX_CHUNKS}, but was {registration.total_chunks}")
     return registration, fields.notices()
 
 
@@ -124,7 +126,7 @@ def read_change(body: object) -> tuple[ModelChange, list[str]]:
     fields = Fields(body, "model update")
     for key in _REMOTE_FIELDS[:2]:
         if fields.raw(key) is not None:
-            raise IllegalArgument("Trying to update the connector or connector_id field on a local model.")
+            raise StatusError("Trying to update the connector or connector_id field on a local model.", status=400)
     config = fields.nested("model_config")
     change = ModelChange(
         name=fields.text("name"),
@@ -217,7 +219,7 @@ def _read_rate_limiter(body: dict[str, Any] | None) -> RateLimiter | None:
 
 def checked_rate_limiter(limit: float, unit: str) -> RateLimiter:
     """Return the limiter; IllegalArgument for a limit that is not positive or a unit nobody knows."""
-    if not limit > 0:
+    if not 0 < limit < math.inf:
         raise IllegalArgument("Limit field must be a positive number.")
     if unit not in RateLimiter.UNITS:
         raise IllegalArgument(f"Wrong rate limiter unit [{unit}]; legal are {list(RateLimiter.UNITS)}")
@@ -225,7 +227,12 @@ def checked_rate_limiter(limit: float, unit: str) -> RateLimiter:
 
 
 def _render_rate_limiter(limiter: RateLimiter | None) -> dict[str, str] | None:
-    return None if limiter is None else {"limit": f"{limiter.limit:g}", "unit": limiter.unit}
+    return None if limiter is None else {"limit": show_limit(limiter.limit), "unit": limiter.unit}
+
+
+def show_limit(limit: float) -> str:
+    """Return a limit as text, in full: ``4``, ``1000000``, ``0.5``."""
+    return str(int(limit)) if limit.is_integer() and limit < 1e15 else repr(limit)
 
 
 def _read_deploy_setting(body: dict[str, Any] | None) -> DeploySetting | None:
