@@ -137,7 +137,7 @@ class ProcessServer:
         self.client = httpx.Client(base_url=self.url, timeout=TIMEOUT_S)
 
     def end(self, sent: signal.Signals, *, within_s: float = TIMEOUT_S, code: int = 0) -> None:
-        """Send a signal and wait; AssertionError when it takes longer, or SIGTERM's exit code is another. Idempotent."""
+        """Send a signal and wait; AssertionError when it takes longer, or ends with another code than ``code``."""
         self.client.close()
         if self._process.returncode is not None:
             return
