@@ -11,6 +11,9 @@ from antiphon.flows.deploy import Deployer
 from antiphon.flows.loaded import LoadedModels
 from antiphon.flows.tasks import TaskRunner
 
+_TICK_S = 0.5
+"""How soon a changed interval is noticed."""
+
 _log = logging.getLogger("antiphon.house")
 
 
@@ -43,16 +46,14 @@ class Housekeeper:
         self._tasks.fail_overdue()
 
     def _loop(self) -> None:
-        while not self._stop.wait(self._pause()):
-            if self._interval() == 0:
+        waited_s = 0.0
+        while not self._stop.wait(_TICK_S):
+            waited_s += _TICK_S
+            interval_s = self._configurator.current.number("plugins.ml_commons.sync_up_job_interval_in_seconds")
+            if interval_s == 0 or waited_s < interval_s:
                 continue
+            waited_s = 0.0
             try:
                 self.tidy()
             except AntiphonError as error:
                 _log.warning("background round failed: %s", error.reason)
-
-    def _interval(self) -> float:
-        return self._configurator.current.number("plugins.ml_commons.sync_up_job_interval_in_seconds")
-
-    def _pause(self) -> float:
-        return self._interval() or 10.0
