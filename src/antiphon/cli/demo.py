@@ -14,7 +14,7 @@ import typer
 from antiphon.cli.corpus import PASSAGES, QUERIES
 from antiphon.cli.demo_client import Client, Served
 from antiphon.cli.ranking import Ranking, mean_margin, rank
-from antiphon.cli.terminal import columns, say, steps
+from antiphon.cli.terminal import columns, say, steps, wrapped
 from antiphon.domain.package import BuiltPackage
 from antiphon.errors import AntiphonError
 from antiphon.settings import Settings
@@ -53,7 +53,7 @@ def _package(source: str) -> BuiltPackage:
     with steps() as progress:
         package = obtain_package(source, Settings.load(env=os.environ), on_progress=progress)
     for note in package.manifest.notes:
-        typer.echo(f"   note: {note}")
+        typer.echo(wrapped(f"note: {note}"))
     typer.echo(f"   {package.path.name}: {package.size_bytes:,} bytes, sha256 {package.sha256[:16]}...")
     return package
 
@@ -104,7 +104,8 @@ def _refusal(client: Client, model_id: str) -> None:
     status, answer = client.send("POST", f"{_ML}/models/{model_id}/_predict", {"text_docs": [QUERIES[0].text]})
     if status != 400:
         raise AntiphonError(f"a predict without a role was answered with {status}, not 400")
-    typer.echo(f"   POST .../_predict without parameters -> {status} {answer['error']['caused_by']['reason']}")
+    reason = answer["error"]["caused_by"]["reason"]
+    typer.echo(wrapped(f"POST .../_predict without parameters -> {status} {reason}"))
 
 
 def _rankings(client: Client, model_id: str, plain_id: str) -> list[Ranking]:
@@ -135,7 +136,9 @@ def _show(rankings: list[Ranking]) -> None:
     typer.echo(
         f"5. Ask {len(QUERIES)} questions in {len({q.language for q in QUERIES})} languages of {len(PASSAGES)} texts"
     )
-    typer.echo("   margin: cosine of the right passage minus that of the best wrong text (below 0: a wrong text wins)")
+    typer.echo(
+        wrapped("margin: cosine of the right passage minus that of the best wrong text (< 0: a wrong text wins)")
+    )
     typer.echo("")
     rows = [["query", "best text", *(ranking.name for ranking in rankings)]]
     for number, query in enumerate(QUERIES):

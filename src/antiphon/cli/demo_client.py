@@ -5,11 +5,9 @@ from __future__ import annotations
 import functools
 import http.server
 import json
-import shutil
 import subprocess
 import sys
 import tempfile
-import textwrap
 import threading
 import time
 from pathlib import Path
@@ -18,7 +16,7 @@ from typing import Any, Self
 import httpx
 import typer
 
-from antiphon.cli.terminal import Steps, steps
+from antiphon.cli.terminal import Steps, steps, wrapped
 from antiphon.errors import AntiphonError, Unavailable
 
 _ML = "/_plugins/_ml"
@@ -157,10 +155,9 @@ class _Quiet(http.server.SimpleHTTPRequestHandler):
 
 def show(request: str, body: Any, answer: Any) -> None:
     """Print a request and its answer, long values shortened, wrapped to the screen."""
-    width = min(shutil.get_terminal_size((100, 24)).columns, 120)
     parts = [request] if body is None else [request, _compact(body)]
-    for text, first, later in (("  ".join(parts), "   ", "       "), (_compact(answer), "     -> ", "        ")):
-        typer.echo(textwrap.fill(text, width, initial_indent=first, subsequent_indent=later, break_long_words=False))
+    typer.echo(wrapped("  ".join(parts), later="       "))
+    typer.echo(wrapped(_compact(answer), first="     -> ", later="        "))
 
 
 def _compact(value: Any) -> str:

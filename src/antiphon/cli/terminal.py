@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
+import textwrap
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
@@ -15,6 +17,12 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedCo
 def say(line: str) -> None:
     """Print one line to stderr, where it does not mix with results."""
     typer.echo(line, err=True)
+
+
+def wrapped(text: str, *, first: str = "   ", later: str = "   ") -> str:
+    """Return ``text`` wrapped to the screen, at most 120 columns; ``first`` and ``later`` lead its lines."""
+    width = min(shutil.get_terminal_size((100, 24)).columns, 120)
+    return textwrap.fill(text, width, initial_indent=first, subsequent_indent=later, break_long_words=False)
 
 
 def columns(rows: Sequence[Sequence[str]], *, left: int) -> list[str]:
