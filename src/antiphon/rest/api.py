@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import zlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -111,7 +112,24 @@ class _Api:
                 parts.append(part)
         except ClientDisconnect:
             raise IllegalArgument("the client closed the connection before its body was complete") from None
-        return parts[0] if len(parts) == 1 else b"".join(parts)
+        body = parts[0] if len(parts) == 1 else b"".join(parts)
+        encoding = request.headers.get("content-encoding", "identity").strip().lower()
+        return body if encoding == "identity" else self._decoded(body, encoding)
+
+    def _decoded(self, body: bytes, encoding: str) -> bytes:
+        """Unpack a gzip body, as clients with ``http_compress`` send it, to no more than the limit."""
+        if encoding not in ("gzip", "x-gzip"):
+            raise IllegalArgument(f"[Content-Encoding] {encoding} is not supported: send gzip, or no encoding")
+        stream = zlib.decompressobj(wbits=zlib.MAX_WBITS | 16)
+        try:
+            unpacked = stream.decompress(body, self._max_body_bytes + 1)
+        except zlib.error as error:
+            raise IllegalArgument(f"the request body is not gzip, as its [Content-Encoding] says: {error}") from None
+        if len(unpacked) > self._max_body_bytes:
+            raise self._too_large(len(unpacked))
+        if not stream.eof:
+            raise IllegalArgument("the gzip request body is cut off")
+        return unpacked
 
     def _too_large(self, size: int) -> TooLarge:
         return TooLarge(
