@@ -89,6 +89,16 @@ def test_only_what_a_package_needs_is_fetched_and_kept_for_offline_use(hub: Hub,
     assert {offline["sha256"], unreachable["sha256"]} == {online["sha256"]}
 
 
+def test_a_hub_that_is_silent_is_not_waited_for(hub: Hub, build: Any, tmp_path: Path) -> None:
+    hub.add("someone/tiny", tiny_folder(tmp_path / "tiny"))
+    [before] = build("someone/tiny")
+    hub.silent = True
+    cached, absent = build("someone/tiny", "someone/else", HF_HUB_ETAG_TIMEOUT="1")
+    assert cached["sha256"] == before["sha256"]
+    assert absent["type"] == "HubUnreachable"
+    assert "cannot be reached (ReadTimeout" in absent["reason"]
+
+
 def test_a_graph_at_the_root_with_its_weights_beside_it(hub: Hub, build: Any, tmp_path: Path) -> None:
     folder = tiny_folder(tmp_path / "tiny")
     (folder / "model.onnx_data").write_bytes(b"weights of some other graph")

@@ -22,7 +22,7 @@ class Hub:
     """What the hub holds and what it was asked. ``files``: hub id -> path -> content, the same at every revision.
 
     ``revisions``: branch, tag or commit -> commit. ``token``: what private ids (owner ``private``) want to see; ids
-    of the owner ``gated`` are for nobody.
+    of the owner ``gated`` are for nobody. ``silent``: whether requests are read but not answered until ``ended``.
     """
 
     url: str = ""
@@ -30,6 +30,8 @@ class Hub:
     revisions: dict[str, str] = field(default_factory=dict)
     token: str | None = None
     downloads: list[str] = field(default_factory=list)
+    silent: bool = False
+    ended: threading.Event = field(default_factory=threading.Event)
 
     def add(self, hub_id: str, folder: Path, prefix: str = "") -> None:
         """Offer all files of ``folder``, the model file under ``prefix``."""
@@ -52,6 +54,7 @@ def serve_hub() -> Iterator[Hub]:
         try:
             yield hub
         finally:
+            hub.ended.set()
             server.shutdown()
             thread.join()
 
@@ -70,6 +73,10 @@ class _Handler(BaseHTTPRequestHandler):
         """Print nothing."""
 
     def _handle(self, *, body: bool) -> None:
+        if self.hub.silent:
+            self.hub.ended.wait()
+            self.close_connection = True
+            return None
         path = unquote(urlsplit(self.path).path)
         found = _API.match(path) or _FILE.match(path)
         if found is None:

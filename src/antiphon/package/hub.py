@@ -1,7 +1,7 @@
 """A hub id becomes a folder in the hub's own cache, holding only the files that a package needs.
 
 ``huggingface_hub`` does the work, so its environment holds: HF_HOME, HF_ENDPOINT, HF_TOKEN, HF_HUB_OFFLINE. Offline,
-or when the hub does not answer, an earlier download of the same revision is used.
+or when the hub does not answer within HF_HUB_ETAG_TIMEOUT (10 s), an earlier download of the same revision is used.
 """
 
 from __future__ import annotations
@@ -41,9 +41,10 @@ def download(hub_id: str, revision: str | None, on_progress: Progress) -> ModelF
     if hub_id.startswith((".", "/", "~")) or hub_id.count("/") > 1 or "\\" in hub_id:
         raise SourceError(f"[{hub_id}] is not a folder. SOURCE is a folder, a hub id (owner/name), or bundled:NAME")
     on_progress(_STEP, 0, 0)
+    silence = _silence(hub_id, revision)
     for model in MODEL_FILES:
         wanted = [*_SMALL_FILES, *(model + ending for ending in _WEIGHTS_BESIDE)]
-        folder = _snapshot(hub_id, revision, wanted, on_progress)
+        folder = _snapshot(hub_id, revision, wanted, on_progress, silence)
         if (folder / model).is_file():
             break
     return ModelFolder(
@@ -53,7 +54,25 @@ def download(hub_id: str, revision: str | None, on_progress: Progress) -> ModelF
     )
 
 
-def _snapshot(hub_id: str, revision: str | None, wanted: list[str], on_progress: Progress) -> Path:
+def _silence(hub_id: str, revision: str | None) -> Exception | None:
+    """Return why nobody answers at the hub's address, None when somebody does, whatever the answer.
+
+    Asked first, because snapshot_download waits without limit for its own first answer.
+    """
+    from huggingface_hub import HfApi, constants, errors
+
+    try:
+        HfApi(library_name="antiphon").model_info(hub_id, revision=revision, timeout=constants.HF_HUB_ETAG_TIMEOUT)
+    except (errors.HfHubHTTPError, errors.HFValidationError):
+        return None  # snapshot_download meets it again, and knows what the cache can do about it
+    except Exception as error:  # noqa: BLE001  the HTTP library under huggingface_hub differs between its versions
+        return error
+    return None
+
+
+def _snapshot(
+    hub_id: str, revision: str | None, wanted: list[str], on_progress: Progress, silence: Exception | None
+) -> Path:
     from huggingface_hub import constants, errors, snapshot_download
 
     at = f"[{hub_id}] at revision [{revision or constants.DEFAULT_REVISION}]"
@@ -64,6 +83,7 @@ def _snapshot(hub_id: str, revision: str | None, wanted: list[str], on_progress:
                 revision=revision,
                 allow_patterns=wanted,
                 library_name="antiphon",
+                local_files_only=silence is not None,
                 tqdm_class=_bar(on_progress),
             )
         )
@@ -78,7 +98,7 @@ def _snapshot(hub_id: str, revision: str | None, wanted: list[str], on_progress:
     except errors.RevisionNotFoundError as error:
         raise SourceError(f"The hub has no {at}: name a branch, a tag or a commit") from error
     except Exception as error:  # the HTTP library under huggingface_hub differs between its versions
-        raise HubUnreachable(f"{at} is not in the cache, and {_why(error)}") from error
+        raise HubUnreachable(f"{at} is not in the cache, and {_why(silence or error)}") from error
 
 
 def _why(error: Exception) -> str:
