@@ -103,6 +103,12 @@ def test_two_poolings_at_once_are_refused_unless_a_flag_decides(tmp_path: Path) 
         derive(tmp_path / "o", overrides=Overrides(pooling_mode="median"))
 
 
+def test_a_pooled_first_output_is_not_normalised_again(tmp_path: Path) -> None:
+    manifest = derive(tmp_path / "plain", {"modules.json": [*PIPELINE, NORMALIZE]}, outputs="2d")
+    assert (manifest.config.pooling_mode, manifest.config.normalize_result) == (Pooling.NONE, False)
+    assert "each of its numbers into 1 or -1" in manifest.origins["normalize_result"]
+
+
 @pytest.mark.parametrize("outputs", ["2d", "both"])
 def test_a_pooled_first_output_is_not_pooled_again(tmp_path: Path, outputs: str) -> None:
     manifest = derive(tmp_path / "m", outputs=outputs)

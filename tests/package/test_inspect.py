@@ -103,6 +103,7 @@ def test_inputs_that_opensearch_does_not_feed(tmp_path: Path) -> None:
     ("keys", "reason"),
     [
         ({"model_type": "xlm-roberta"}, "for model_type [xlm-roberta] OpenSearch feeds no token_type_ids"),
+        ({"normalize_result": True, "pooling_mode": "MAX"}, "all become 1 or -1"),
         ({"embedding_dimension": 384}, "embedding_dimension 384 is wrong, the graph has 8"),
         (
             {"all_config": '{"space_type":"l2"}'},

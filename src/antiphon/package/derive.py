@@ -166,6 +166,13 @@ class Derivation:
             self._from("normalize_result", _FLAG)
             return self.overrides.normalize_result
         has_module = "Normalize" in self.settings.module_names
+        if has_module and self.graph.pooled:
+            self._from(
+                "normalize_result",
+                "off although modules.json has a Normalize module: the graph's first output is that of the whole "
+                "pipeline, and OpenSearch would turn each of its numbers into 1 or -1",
+            )
+            return False
         if self.family and self.family.normalize is False:
             self._from(
                 "normalize_result",

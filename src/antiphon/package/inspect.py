@@ -195,6 +195,11 @@ def _config_refusals(graph: GraphFacts, config: ModelConfig | None) -> list[str]
         )
     if graph.dimension and config.embedding_dimension not in (None, graph.dimension):
         found.append(f"embedding_dimension {config.embedding_dimension} is wrong, the graph has {graph.dimension}")
+    if config.normalize_result and (graph.pooled or pooling in (Pooling.MAX, Pooling.NONE)):
+        found.append(
+            f"normalize_result with pooling_mode {pooling.value.lower()}: OpenSearch divides each number by its own "
+            "size, so that all become 1 or -1. Leave it off; with cosinesimil the ranking is the same"
+        )
     doubled = sorted(_keys(config.all_config) & set(config.additional_config or {}))
     if doubled:
         found.append(f"Duplicate keys found in both all_config and additional_config: {', '.join(doubled)}")
