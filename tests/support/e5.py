@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import os
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
 
@@ -15,15 +18,26 @@ _STALE_AFTER_S = 24 * 3600.0
 
 
 def e5_package() -> Path:
-    """Return the zip; it is built (in seconds, atomically) when the builder or the weights have changed."""
+    """Return the zip; it is built (in seconds, atomically, by one process) when builder or weights have changed."""
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "antiphon" / "test-packages"
     package = cache / f"e5-{_key()}.zip"
     if not package.is_file():
-        build_package("bundled:multilingual-e5-small", package)
-        for other in cache.glob("e5-*.zip"):
-            if other != package and time.time() - other.stat().st_mtime > _STALE_AFTER_S:
-                other.unlink(missing_ok=True)
+        with _locked(cache):
+            if not package.is_file():
+                build_package("bundled:multilingual-e5-small", package)
+            for other in cache.glob("e5-*.zip"):
+                if other != package and time.time() - other.stat().st_mtime > _STALE_AFTER_S:
+                    other.unlink()
     return package
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    """Hold ``folder`` against other test runs, which wait."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
 
 
 def _key() -> str:
