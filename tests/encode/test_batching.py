@@ -5,7 +5,16 @@ from collections.abc import Sequence
 from hypothesis import given
 from hypothesis import strategies as st
 
-from antiphon.encode.batching import Slice, Waiting, longest_first, next_batch, padded_length, plan_batches
+from antiphon.encode.batching import (
+    Slice,
+    Step,
+    Waiting,
+    longest_first,
+    next_batch,
+    next_step,
+    padded_length,
+    plan_batches,
+)
 
 lengths = st.lists(st.integers(1, 512), max_size=60)
 budgets = st.integers(1, 2048)
@@ -91,6 +100,32 @@ def test_a_short_query_does_not_ride_on_long_passages() -> None:
     waiting = [Waiting([256] * 9, fresh=False), Waiting([10], fresh=True)]
     assert next_batch(waiting, 512, fresh_first=False) == [Slice(0, 2)]
     assert next_batch(waiting, 512, fresh_first=True) == [Slice(1, 1)]
+
+
+@given(requests, budgets, st.booleans(), st.integers(1, 8), st.integers(0, 8))
+def test_a_step_starts_whenever_it_can(
+    waiting: list[Waiting], budget: int, fresh_first: bool, lanes: int, free: int
+) -> None:
+    free = min(free, lanes)
+    step = next_step(waiting, budget, fresh_first=fresh_first, lanes=lanes, free=free)
+    assert (step is not None) == (bool(waiting) and free > 0)
+    if step is not None:
+        taken = _taken(waiting, step.slices)
+        assert len(taken) == 1 or max(taken) * len(taken) <= budget
+        assert not step.alone or free == lanes
+
+
+def test_a_lone_text_has_all_threads_and_much_work_is_spread() -> None:
+    def start(waiting: list[Waiting], free: int) -> Step | None:
+        return next_step(waiting, 512, fresh_first=True, lanes=2, free=free)
+
+    query, bulk = Waiting([12], fresh=True), Waiting([256] * 9, fresh=True)
+    assert start([query], 2) == Step([Slice(0, 1)], alone=True)
+    assert start([query] * 3, 2) == Step([Slice(0, 1), Slice(1, 1), Slice(2, 1)], alone=True)
+    assert start([Waiting([16] * 15, fresh=True)], 2) == Step([Slice(0, 7)], alone=False)
+    assert start([bulk], 2) == Step([Slice(0, 2)], alone=False)
+    assert start([query], 1) == Step([Slice(0, 1)], alone=False)
+    assert start([query], 0) is None
 
 
 def _taken(waiting: Sequence[Waiting], slices: Sequence[Slice]) -> list[int]:

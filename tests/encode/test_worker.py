@@ -17,35 +17,48 @@ PATIENCE_S = 20.0
 
 
 class Engine:
-    """A run_batch that records its batches; a text's row is its first id. ``gate`` holds it while cleared."""
+    """A run_batch that records its batches; a text's row is its first id. ``gate`` holds it while cleared.
+
+    It checks the promise made to engines: runs on different lanes may overlap, a run on all threads is alone.
+    """
 
     def __init__(self) -> None:
         self.batches: list[list[int]] = []
+        self.places: list[int | None] = []
         self.gate = threading.Event()
         self.gate.set()
         self.entered = threading.Semaphore(0)
         self.poison: int | None = None
-        self._alone = threading.Lock()
+        self.most_at_once = 0
+        self._running: set[int | None] = set()
+        self._lock = threading.Lock()
 
-    def __call__(self, tokens: Sequence[Tokens]) -> list[int]:
-        assert self._alone.acquire(blocking=False), "two threads in the engine"
+    def __call__(self, tokens: Sequence[Tokens], lane: int | None) -> list[int]:
+        rows = [int(one.ids[0]) for one in tokens]
+        with self._lock:
+            assert lane not in self._running, "two runs in one place"
+            assert not self._running if lane is None else None not in self._running, "a run on all threads is not alone"
+            self._running.add(lane)
+            self.most_at_once = max(self.most_at_once, len(self._running))
+            self.batches.append(rows)
+            self.places.append(lane)
+        self.entered.release()
         try:
-            self.batches.append([int(one.ids[0]) for one in tokens])
-            self.entered.release()
             assert self.gate.wait(PATIENCE_S)
-            if self.poison in self.batches[-1]:
+            if self.poison in rows:
                 raise RuntimeError("poisoned")
-            return self.batches[-1]
+            return rows
         finally:
-            self._alone.release()
+            with self._lock:
+                self._running.remove(lane)
 
 
 def texts(first_ids: Iterable[int], length: int = 10) -> list[Tokens]:
     return [Tokens(np.full(length, i, np.int64), np.zeros(length, np.int64), 0) for i in first_ids]
 
 
-def worker(engine: Engine, *, budget: int = 40, max_queue_texts: int = 10_000) -> Worker[int]:
-    return Worker(engine, cost=lambda length: length, budget=budget, max_queue_texts=max_queue_texts)
+def worker(engine: Engine, *, lanes: int = 1, budget: int = 40, max_queue_texts: int = 10_000) -> Worker[int]:
+    return Worker(engine, lanes=lanes, cost=lambda length: length, budget=budget, max_queue_texts=max_queue_texts)
 
 
 def send(to: Worker[int], tokens: list[Tokens]) -> list[int]:
@@ -74,12 +87,46 @@ def test_rows_come_back_in_the_callers_order() -> None:
 def test_a_lone_request_runs_in_its_callers_thread() -> None:
     seen: list[threading.Thread] = []
 
-    def run_batch(tokens: Sequence[Tokens]) -> list[int]:
+    def run_batch(tokens: Sequence[Tokens], lane: int | None) -> list[int]:
+        assert lane is None
         seen.append(threading.current_thread())
         return [0] * len(tokens)
 
-    Worker(run_batch, cost=int, budget=10, max_queue_texts=9).run(1, lambda: texts([1]))
+    Worker(run_batch, lanes=4, cost=int, budget=10, max_queue_texts=9).run(1, lambda: texts([1]))
     assert seen == [threading.current_thread()]
+
+
+def test_a_bulk_fills_all_lanes() -> None:
+    engine = Engine()
+    to = worker(engine, lanes=3, budget=128)
+    engine.gate.clear()
+    with ThreadPoolExecutor(1) as pool:
+        bulk = pool.submit(send, to, texts(range(30), length=64))
+        for _ in range(3):
+            assert engine.entered.acquire(timeout=PATIENCE_S)
+        engine.gate.set()
+        assert bulk.result(PATIENCE_S) == list(range(30))
+    assert engine.most_at_once == 3
+    assert None not in engine.places
+    assert len(engine.batches) == 15
+
+
+@pytest.mark.parametrize("lanes", [1, 2, 5])
+def test_many_callers_of_all_sizes_get_their_own_rows(lanes: int) -> None:
+    engine = Engine()
+    to = worker(engine, lanes=lanes, budget=256)
+
+    def call(seed: int) -> None:
+        random = np.random.default_rng(seed)
+        for _ in range(20):
+            ids = random.integers(0, 10**6, random.choice([1, 1, 1, 2, 7, 60]))
+            tokens = [one for i in ids for one in texts([int(i)], length=int(random.integers(1, 200)))]
+            assert send(to, tokens) == ids.tolist()
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(call, range(8)))
+    assert to.stats().queued_texts == 0
+    to.close()
 
 
 def test_waiting_single_queries_share_a_batch() -> None:
@@ -168,13 +215,13 @@ def test_a_failing_text_fails_its_own_request_only() -> None:
 def test_an_interrupt_in_one_caller_does_not_strand_the_others() -> None:
     engine = Engine()
 
-    def run_batch(tokens: Sequence[Tokens]) -> list[int]:
-        rows = engine(tokens)
+    def run_batch(tokens: Sequence[Tokens], lane: int | None) -> list[int]:
+        rows = engine(tokens, lane)
         if 0 in rows:
             raise KeyboardInterrupt
         return rows
 
-    to = Worker(run_batch, cost=int, budget=40, max_queue_texts=99)
+    to: Worker[int] = Worker(run_batch, lanes=2, cost=int, budget=40, max_queue_texts=99)
     with ThreadPoolExecutor(4) as pool:
         engine.gate.clear()
         first = pool.submit(send, to, texts([0]))

@@ -3,6 +3,9 @@
 The cost of a batch is what the engine computes, padding included: longest x count. Texts of similar length go
 together and a batch never costs more than its budget, except one text that alone is over it.
 
+A batch runs on all of the engine's threads, or on a lane: one of several runs at the same time that share them. A
+few short texts are answered soonest on all threads; much work is done fastest on lanes.
+
 Between callers the rule is fairness by turns. A request that has not run yet is *fresh*; one that has had a
 slice is *served*. Fresh and served requests take turns in leading a batch, whoever leads fills the batch from
 its own longest texts, and others of similar length ride along. So a single query that meets a bulk of
@@ -23,6 +26,9 @@ _SHORT = 32
 """... or this many tokens, where padding costs less than another run."""
 
 
+_LANE_TOKENS = 64
+"""With less work than this for each lane, all threads on one batch are faster."""
+
 _FINE = 8
 """Up to this many multiples, lengths are rounded to half a multiple."""
 
@@ -41,6 +47,14 @@ class Slice:
 
     request: int
     count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """The next batch, and whether it runs on all threads or on a lane."""
+
+    slices: list[Slice]
+    alone: bool
 
 
 def padded_length(length: int, multiple: int, limit: int) -> int:
@@ -73,6 +87,22 @@ def plan_batches(lengths: Sequence[int], budget: int) -> list[list[int]]:
         batches.append(order[start : start + count])
         start += count
     return batches
+
+
+def next_step(waiting: Sequence[Waiting], budget: int, *, fresh_first: bool, lanes: int, free: int) -> Step | None:
+    """Return what to start now while ``free`` of ``lanes`` lanes are idle, None when nothing can start.
+
+    A batch on all threads takes all lanes, so it starts only when all are free: for waiting texts that are fewer
+    than lanes, or too short to keep them busy.
+    """
+    if not waiting or free < 1:
+        return None
+    texts = sum(len(one.lengths) for one in waiting)
+    tokens = sum(sum(one.lengths) for one in waiting)
+    if free == lanes and (lanes < 2 or texts < lanes or tokens < _LANE_TOKENS * lanes):
+        return Step(next_batch(waiting, budget, fresh_first=fresh_first), alone=True)
+    share = max(-(-tokens // free), _LANE_TOKENS)
+    return Step(next_batch(waiting, min(budget, share), fresh_first=fresh_first), alone=False)
 
 
 def next_batch(waiting: Sequence[Waiting], budget: int, *, fresh_first: bool) -> list[Slice]:

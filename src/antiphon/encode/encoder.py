@@ -61,7 +61,7 @@ class Graph:
         """Return the length to which a batch is padded whose longest text has ``length`` tokens."""
         return padded_length(length, self.backend.length_multiple, self._max_tokens)
 
-    def run(self, tokens: Sequence[Tokens]) -> list[Floats]:
+    def run(self, tokens: Sequence[Tokens], lane: int | None = None) -> list[Floats]:
         """Return one vector per text, computed as one padded batch; EngineFailure from the engine."""
         width = self.width(max(len(one.ids) for one in tokens))
         ids, mask = _padded([one.ids for one in tokens], width)
@@ -76,7 +76,7 @@ class Graph:
                     feeds[name] = _padded([one.type_ids for one in tokens], width)[0]
                 case _:
                     feeds[name] = np.tile(np.arange(width, dtype=np.int64), (len(tokens), 1))
-        output = self.backend.run(feeds, self._output)
+        output = self.backend.run(feeds, self._output, lane)
         rows = [row.copy() for row in output] if output.ndim == 2 else pool(output, mask, self._mode)
         return [normalize(row) for row in rows] if self._unit else rows
 
@@ -96,7 +96,13 @@ class ModelEncoder:
         self.report = report
         self._graph = graph
         self._tokenizer = tokenizer
-        self._worker = Worker(graph.run, cost=graph.width, budget=max_batch_tokens, max_queue_texts=max_queue_texts)
+        self._worker = Worker(
+            graph.run,
+            lanes=graph.backend.lanes,
+            cost=graph.width,
+            budget=max_batch_tokens,
+            max_queue_texts=max_queue_texts,
+        )
 
     def encode(self, texts: Sequence[str]) -> Encoding:
         """Embed ``texts``, which carry their prefix already; blocks until done.

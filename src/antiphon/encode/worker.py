@@ -1,23 +1,31 @@
-"""Carries waiting texts to the engine, one batch at a time; what goes into a batch is decided in ``batching``.
+"""Carries waiting texts to the engine; what runs next, and where, is decided in ``batching``.
 
-There is no thread of its own. The caller who finds the engine free becomes its driver and runs batches, other
-callers' texts included, until its own are done; then it hands the wheel to the first one who still waits. A
-lone query thus runs in its caller's thread, without a single switch.
+A lone query runs on all threads, in its caller's own thread, without a single switch. Everything else runs in a
+pool of one thread per lane: whenever texts arrive or a batch is done, the next steps are started.
 """
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import replace
-from typing import Generic, TypeVar
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from typing import Generic, Protocol, TypeVar
 
 from antiphon.domain.deployment import EncoderStats
-from antiphon.encode.batching import Slice, Waiting, longest_first, next_batch
+from antiphon.encode.batching import Waiting, longest_first, next_step
 from antiphon.encode.tokenize import Tokens
 from antiphon.errors import AntiphonError, InferenceError, QueueFull, Unavailable
 
 Row = TypeVar("Row")
+RowOut = TypeVar("RowOut", covariant=True)
+
+
+class RunBatch(Protocol[RowOut]):
+    """Returns one row per text. On a lane it may overlap runs on other lanes, on all threads (None) it is alone."""
+
+    def __call__(self, tokens: Sequence[Tokens], lane: int | None, /) -> Sequence[RowOut]:
+        """Run one batch."""
 
 
 class _Request(Generic[Row]):
@@ -31,7 +39,6 @@ class _Request(Generic[Row]):
         self.started = 0  # texts handed to the engine so far
         self.missing = len(tokens)  # texts without a row
         self.error: BaseException | None = None
-        self.drives = False
         self.changed = threading.Condition(lock)
 
     @property
@@ -42,22 +49,51 @@ class _Request(Generic[Row]):
     def waits(self) -> bool:
         return self.error is None and self.started < len(self.tokens)
 
+    def take(self, count: int) -> tuple[int, int]:
+        """Hand out the next ``count`` texts as (from, to)."""
+        begin = self.started
+        self.started += count
+        return begin, self.started
+
+    def put(self, begin: int, rows: Sequence[Row]) -> None:
+        """Store the rows of the texts from ``begin`` on, and wake the caller when they were the last."""
+        for position, row in zip(self.order[begin:], rows, strict=False):
+            self.rows[position] = row
+        self.missing -= len(rows)
+        if self.done:
+            self.changed.notify()
+
+    def fail(self, error: BaseException) -> None:
+        """End the request with ``error``, unless it has ended."""
+        if not self.done:
+            self.error = error
+            self.changed.notify()
+
 
 _Portion = tuple[_Request[Row], int, int]
-"""A request and which of its texts (from, to) are in the batch."""
+"""A request and which of its texts (from, to) are in a batch."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Run(Generic[Row]):
+    """A batch about to run, and the lanes it holds: one, or all of them for a run on all threads."""
+
+    portions: list[_Portion[Row]]
+    lanes: list[int]
+    alone: bool
 
 
 class Worker(Generic[Row]):
     """Runs texts through ``run_batch``, at most ``budget`` padded tokens at once, for many callers at once.
 
-    ``run_batch`` returns one row per text; it is never called by two threads at the same time. ``cost`` is the
-    padded length of a text of so many tokens and must not fall as they grow.
+    ``cost`` is the padded length of a text of so many tokens and must not fall as they grow.
     """
 
     def __init__(
         self,
-        run_batch: Callable[[Sequence[Tokens]], Sequence[Row]],
+        run_batch: RunBatch[Row],
         *,
+        lanes: int,
         cost: Callable[[int], int],
         budget: int,
         max_queue_texts: int,
@@ -66,10 +102,12 @@ class Worker(Generic[Row]):
         self._cost = cost
         self._budget = budget
         self._max_queue_texts = max_queue_texts
+        self._lanes = max(1, lanes)
+        self._free = list(range(self._lanes))
+        self._pool = ThreadPoolExecutor(self._lanes, thread_name_prefix="encode")
         self._lock = threading.Lock()
         self._idle = threading.Condition(self._lock)
         self._waiting: list[_Request[Row]] = []
-        self._driven = False
         self._fresh_first = True
         self._closed = False
         self._reserved = 0
@@ -98,10 +136,11 @@ class Worker(Generic[Row]):
             return replace(self._stats, queued_texts=self._reserved)
 
     def close(self) -> None:
-        """Refuse new requests and return when all others are answered. Idempotent."""
+        """Refuse new requests and return when all others are answered and nothing runs. Idempotent."""
         with self._lock:
             self._closed = True
-            self._idle.wait_for(lambda: self._reserved == 0)
+            self._idle.wait_for(lambda: self._reserved == 0 and len(self._free) == self._lanes)
+        self._pool.shutdown()
 
     def _reserve(self, count: int) -> None:
         with self._lock:
@@ -117,91 +156,88 @@ class Worker(Generic[Row]):
 
     def _carry(self, request: _Request[Row]) -> list[Row]:
         with self._lock:
+            idle = not self._waiting and len(self._free) == self._lanes
             self._waiting.append(request)
+            own = self._next() if idle else None
+            if own is not None and not own.alone:
+                self._submit(own)
+                own = None
+            self._start()
+        if own is not None:
+            self._run(own)
+        with self._lock:
             try:
-                if self._driven:
-                    request.changed.wait_for(lambda: request.done or request.drives)
-                else:
-                    self._driven = request.drives = True
+                request.changed.wait_for(lambda: request.done)
             except BaseException:  # interrupted while it waited
-                self._leave(request)
+                if request in self._waiting:
+                    self._waiting.remove(request)
                 raise
-        if request.drives:
-            self._drive(request)
         if request.error is not None:
             raise _own(request.error)
         return [row for row in request.rows if row is not None]
 
-    def _drive(self, own: _Request[Row]) -> None:
-        """Run batches until ``own`` is done, then let the first waiting request drive."""
-        batch: list[_Portion[Row]] = []
+    def _start(self) -> None:
+        """Start all that can start. The lock is held."""
+        while (run := self._next()) is not None:
+            self._submit(run)
+
+    def _submit(self, run: _Run[Row]) -> None:
         try:
-            while not own.done:
-                with self._lock:
-                    batch = self._next()
-                self._run(batch)
-        except BaseException as error:  # an interrupt in this thread must not strand the others
-            self._fail(batch, error)
+            self._pool.submit(self._run, run)
+        except RuntimeError:  # the interpreter is shutting down
+            for request, _, _ in run.portions:
+                request.fail(Unavailable("The process is shutting down"))
+            self._free += run.lanes
+
+    def _next(self) -> _Run[Row] | None:
+        """Take the next batch off the queue; whoever had a turn goes to its end."""
+        views = [Waiting(one.lengths[one.started :], fresh=one.started == 0) for one in self._waiting]
+        step = next_step(views, self._budget, fresh_first=self._fresh_first, lanes=self._lanes, free=len(self._free))
+        if step is None:
+            return None
+        turned = {one.request for one in step.slices}
+        portions = [(self._waiting[one.request], *self._waiting[one.request].take(one.count)) for one in step.slices]
+        kept = [one for i, one in enumerate(self._waiting) if i not in turned]
+        self._waiting = kept + [one for one, _, _ in portions if one.waits]
+        self._fresh_first = not views[step.slices[0].request].fresh
+        self._stats = replace(self._stats, batches=self._stats.batches + 1)
+        lanes = self._free if step.alone else [self._free[-1]]
+        self._free = [lane for lane in self._free if lane not in lanes]
+        return _Run(portions, lanes, step.alone)
+
+    def _run(self, run: _Run[Row]) -> None:
+        try:
+            self._execute(run.portions, None if run.alone else run.lanes[0])
+        except BaseException as error:  # an interrupt in a caller's thread must not strand anyone
+            self._fail(run.portions, error)
             raise
         finally:
             with self._lock:
-                self._leave(own)
+                self._free += run.lanes
+                self._start()
+                self._idle.notify_all()
 
-    def _leave(self, request: _Request[Row]) -> None:
-        """Take ``request`` off the queue; if it drives, the first waiting one drives on. The lock is held."""
-        if request in self._waiting:
-            self._waiting.remove(request)
-        if request.drives:
-            request.drives = self._driven = False
-            if self._waiting:
-                self._driven = self._waiting[0].drives = True
-                self._waiting[0].changed.notify()
-
-    def _next(self) -> list[_Portion[Row]]:
-        """Take the next batch off the queue; whoever had a turn goes to its end."""
-        views = [Waiting(one.lengths[one.started :], fresh=one.started == 0) for one in self._waiting]
-        slices = next_batch(views, self._budget, fresh_first=self._fresh_first)
-        portions = [self._take(one) for one in slices]
-        self._fresh_first = not views[slices[0].request].fresh
-        turned = {one.request for one in slices}
-        kept = [one for i, one in enumerate(self._waiting) if i not in turned]
-        self._waiting = kept + [one for one, _, _ in portions if one.waits]
-        self._stats = replace(self._stats, batches=self._stats.batches + 1)
-        return portions
-
-    def _take(self, part: Slice) -> _Portion[Row]:
-        request = self._waiting[part.request]
-        begin = request.started
-        request.started += part.count
-        return request, begin, request.started
-
-    def _run(self, batch: list[_Portion[Row]]) -> None:
+    def _execute(self, portions: list[_Portion[Row]], lane: int | None) -> None:
         """Run one batch; when it fails, run each request's part alone so that only the culprit fails."""
         try:
-            rows = self._run_batch([one for request, begin, end in batch for one in request.tokens[begin:end]])
+            rows = self._run_batch([one for request, begin, end in portions for one in request.tokens[begin:end]], lane)
         except Exception as error:  # noqa: BLE001  it belongs to the request, whatever it is
-            if len(batch) == 1:
-                self._fail(batch, error)
+            if len(portions) == 1:
+                self._fail(portions, error)
             else:
-                for portion in batch:
-                    self._run([portion])
+                for portion in portions:
+                    self._execute([portion], lane)
             return
         with self._lock:
             start = 0
-            for request, begin, end in batch:
-                for position, row in zip(request.order[begin:end], rows[start : start + end - begin], strict=True):
-                    request.rows[position] = row
+            for request, begin, end in portions:
+                request.put(begin, rows[start : start + end - begin])
                 start += end - begin
-                request.missing -= end - begin
-                if request.done:
-                    request.changed.notify()
 
-    def _fail(self, batch: list[_Portion[Row]], error: BaseException) -> None:
+    def _fail(self, portions: list[_Portion[Row]], error: BaseException) -> None:
         with self._lock:
-            for request, _, _ in batch:
-                if not request.done:
-                    request.error = error
-                    request.changed.notify()
+            for request, _, _ in portions:
+                request.fail(error)
             self._waiting = [one for one in self._waiting if not one.done]
 
     def _count(self, tokens: Sequence[Tokens]) -> None:
@@ -217,14 +253,9 @@ class Worker(Generic[Row]):
 
 
 def _own(error: BaseException) -> BaseException:
-    """The error as one of ours; a fresh object per caller, because a traceback belongs to one thread."""
+    """The error as one of ours, with its cause attached."""
     if isinstance(error, AntiphonError):
         return error
-    if isinstance(error, Exception):
-        wrapped = InferenceError(f"The engine failed: {error}")
-    else:
-        wrapped = InferenceError(
-            f"The call that ran this batch was interrupted ({type(error).__name__}): send it again"
-        )
+    wrapped = InferenceError(f"The engine failed: {error}")
     wrapped.__cause__ = error
     return wrapped

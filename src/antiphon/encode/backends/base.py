@@ -17,7 +17,10 @@ class EngineFailure(Exception):
 
 
 class Backend(Protocol):
-    """One loaded graph. ``run`` is called by one thread at a time."""
+    """One loaded graph. A run uses all threads and then is alone, or one *lane*: its share of the threads.
+
+    Runs on different lanes may overlap each other, but no run on all threads, and no run on the same lane.
+    """
 
     @property
     def name(self) -> str:
@@ -39,11 +42,15 @@ class Backend(Protocol):
     def length_multiple(self) -> int:
         """Batches should be padded to a multiple of this many tokens: 1 where shapes cost nothing."""
 
-    def run(self, feeds: Feeds, output: int) -> Floats:
+    @property
+    def lanes(self) -> int:
+        """How many lanes there are; with fewer than two every run is on all threads."""
+
+    def run(self, feeds: Feeds, output: int, lane: int | None = None) -> Floats:
         """Return output number ``output`` as float32 ``[batch, tokens, hidden]`` or ``[batch, dimension]``.
 
-        Every array of ``feeds`` is int64 ``[batch, tokens]``. The result may be a view of the engine's memory:
-        it is valid until the next run. Raises EngineFailure.
+        Every array of ``feeds`` is int64 ``[batch, tokens]``; ``lane`` counts from 0, None is all threads. The result
+        may be a view of the engine's memory: it is valid until the next run in the same place. Raises EngineFailure.
         """
 
     def close(self) -> None:

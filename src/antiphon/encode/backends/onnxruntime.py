@@ -21,6 +21,7 @@ class OnnxRuntime:
     name = "onnxruntime"
     version: str = onnxruntime.__version__
     length_multiple = 1
+    lanes = 1
 
     def __init__(self, model: Path, threads: int, *, reference: bool = False) -> None:
         options = onnxruntime.SessionOptions()
@@ -47,7 +48,7 @@ class OnnxRuntime:
         """How many outputs the graph has."""
         return len(self._outputs)
 
-    def run(self, feeds: Feeds, output: int) -> Floats:
+    def run(self, feeds: Feeds, output: int, lane: int | None = None) -> Floats:  # noqa: ARG002  one place to run
         """See ``Backend.run``; the result is an array of its own."""
         given = {
             name: array.astype(np.int32) if self._types[name] == "tensor(int32)" else array

@@ -28,6 +28,9 @@ _log = logging.getLogger(__name__)
 _INT8_GROUP = 128
 """Numbers of one token that share an activation scale. Per token, so that a vector does not depend on its batch."""
 
+_MOST_LANES = 8
+"""Runs that may overlap. More of them wait for memory rather than for a core."""
+
 _LARGEST_INT8 = 127.0
 
 
@@ -59,36 +62,48 @@ class OpenVino:
     """Every new shape costs milliseconds of compilation; rounding lengths up makes shapes recur."""
 
     def __init__(self, model: Path, threads: int, precision: Precision, kept: Path | None = None) -> None:
-        config = {
-            "PERFORMANCE_HINT": "LATENCY",
-            "NUM_STREAMS": 1,
-            "INFERENCE_NUM_THREADS": threads,
-            "INFERENCE_PRECISION_HINT": _arithmetic(precision),
-            "ENABLE_CPU_PINNING": False,  # pinned, two processes of one thread each share one core
-            # left alone, OpenVINO quantizes activations wherever a graph holds integer weights
-            "DYNAMIC_QUANTIZATION_GROUP_SIZE": _INT8_GROUP if precision is Precision.INT8 else 0,
-        }
+        self.lanes = min(threads, _MOST_LANES)
         try:
             graph = _prepared(model, kept, quantized=precision is Precision.INT8)
             self.inputs = tuple(item.any_name for item in graph.inputs)
             self.outputs = len(graph.outputs)
             self._types = {item.any_name: item.element_type.to_dtype() for item in graph.inputs}
-            self._request = _core().compile_model(graph, "CPU", config).create_infer_request()
+            self._alone = _compiled(graph, threads, precision, streams=1).create_infer_request()
+            self._lanes = []
+            if self.lanes > 1:
+                shared = _compiled(graph, threads, precision, streams=self.lanes)
+                self._lanes = [shared.create_infer_request() for _ in range(self.lanes)]
         except RuntimeError as error:
             raise EngineFailure(f"OpenVINO cannot load {model.name}: {error}") from error
 
-    def run(self, feeds: Feeds, output: int) -> Floats:
+    def run(self, feeds: Feeds, output: int, lane: int | None = None) -> Floats:
         """See ``Backend.run``; the result is a view of the engine's memory."""
         given = {name: array.astype(self._types[name], copy=False) for name, array in feeds.items()}
+        request = self._alone if lane is None else self._lanes[lane]
         try:
-            results = self._request.infer(given, share_inputs=True, share_outputs=True)
+            results = request.infer(given, share_inputs=True, share_outputs=True)
         except RuntimeError as error:
             raise EngineFailure(f"OpenVINO: {error}") from error
         return np.asarray(results[output], np.float32)
 
     def close(self) -> None:
         """Free the graph; running afterwards is an error."""
-        self.__dict__.pop("_request", None)
+        self.__dict__.pop("_alone", None)
+        self.__dict__.pop("_lanes", None)
+
+
+def _compiled(graph: openvino.Model, threads: int, precision: Precision, *, streams: int) -> openvino.CompiledModel:
+    """Compile for ``streams`` runs at the same time, which share ``threads`` threads."""
+    config = {
+        "PERFORMANCE_HINT": "LATENCY" if streams == 1 else "THROUGHPUT",
+        "NUM_STREAMS": streams,
+        "INFERENCE_NUM_THREADS": threads,
+        "INFERENCE_PRECISION_HINT": _arithmetic(precision),
+        "ENABLE_CPU_PINNING": False,  # pinned, two processes of one thread each share one core
+        # left alone, OpenVINO quantizes activations wherever a graph holds integer weights
+        "DYNAMIC_QUANTIZATION_GROUP_SIZE": _INT8_GROUP if precision is Precision.INT8 else 0,
+    }
+    return _core().compile_model(graph, "CPU", config)
 
 
 def _arithmetic(precision: Precision) -> str:
