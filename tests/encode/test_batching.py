@@ -122,7 +122,8 @@ def test_a_lone_text_has_all_threads_and_much_work_is_spread() -> None:
     query, bulk = Waiting([12], fresh=True), Waiting([256] * 9, fresh=True)
     assert start([query], 2) == Step([Slice(0, 1)], alone=True)
     assert start([query] * 3, 2) == Step([Slice(0, 1), Slice(1, 1), Slice(2, 1)], alone=True)
-    assert start([Waiting([16] * 15, fresh=True)], 2) == Step([Slice(0, 7)], alone=False)
+    assert start([Waiting([16] * 32, fresh=True)], 2) == Step([Slice(0, 32)], alone=True)
+    assert start([Waiting([16] * 40, fresh=True)], 2) == Step([Slice(0, 20)], alone=False)
     assert start([bulk], 2) == Step([Slice(0, 2)], alone=False)
     assert start([query], 1) == Step([Slice(0, 1)], alone=False)
     assert start([query], 0) is None

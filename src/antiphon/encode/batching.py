@@ -27,7 +27,7 @@ _SHORT = 32
 
 
 _LANE_TOKENS = 64
-"""With less work than this for each lane, all threads on one batch are faster."""
+"""Lanes share the rest of some work down to this much for each."""
 
 _FINE = 8
 """Up to this many multiples, lengths are rounded to half a multiple."""
@@ -92,14 +92,14 @@ def plan_batches(lengths: Sequence[int], budget: int) -> list[list[int]]:
 def next_step(waiting: Sequence[Waiting], budget: int, *, fresh_first: bool, lanes: int, free: int) -> Step | None:
     """Return what to start now while ``free`` of ``lanes`` lanes are idle, None when nothing can start.
 
-    A batch on all threads takes all lanes, so it starts only when all are free: for waiting texts that are fewer
-    than lanes, or too short to keep them busy.
+    A batch on all threads takes all lanes, so it starts only when all are free: for waiting texts that fit into one
+    batch, or are fewer than lanes.
     """
     if not waiting or free < 1:
         return None
     texts = sum(len(one.lengths) for one in waiting)
     tokens = sum(sum(one.lengths) for one in waiting)
-    if free == lanes and (lanes < 2 or texts < lanes or tokens < _LANE_TOKENS * lanes):
+    if free == lanes and (lanes < 2 or texts < lanes or tokens <= budget):
         return Step(next_batch(waiting, budget, fresh_first=fresh_first), alone=True)
     share = max(-(-tokens // free), _LANE_TOKENS)
     return Step(next_batch(waiting, min(budget, share), fresh_first=fresh_first), alone=False)
