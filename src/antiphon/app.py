@@ -22,7 +22,7 @@ from antiphon.domain.model import Model, ModelConfig, ModelFormat, ModelState
 from antiphon.domain.package import BuiltPackage, Overrides, PackageInspection, PackageManifest
 from antiphon.domain.registration import ModelRegistration
 from antiphon.domain.task import Task
-from antiphon.errors import PackageError, SourceError
+from antiphon.errors import IllegalArgument, PackageError, SourceError
 from antiphon.flows import Node, Ports, TextEmbedder
 from antiphon.package import DiskPackages
 from antiphon.rest import Identity, create_api
@@ -66,7 +66,6 @@ class App:
 
     def close(self) -> None:
         """Finish running work and release every resource."""
-        self.node.close()
         self._resources.close()
 
 
@@ -137,14 +136,16 @@ def load(
     on_progress: Progress | None = None,
 ) -> TextEmbedder:
     """Load a model into this process; see ``antiphon.load``."""
+    try:
+        wanted = Precision(precision)
+    except ValueError:
+        raise IllegalArgument(
+            f"[precision] must be one of {[item.value for item in Precision]}, but was [{precision}]"
+        ) from None
     used = settings or Settings.load()
     used = replace(used, threads=threads or used.threads)
     package = obtain_package(str(source), used, on_progress=on_progress)
-    packages = DiskPackages(used.cache / "unpacked", max_bytes=used.max_package_bytes)
-    folder = packages.admit(
-        packages.fetch(package.path.resolve().as_uri(), "^file:///"), package.sha256, ModelFormat.ONNX
-    )
-    encoder = _LazyLoader(used).load(folder, package.manifest.config, Precision(precision))
+    encoder = _LazyLoader(used).load(_unpacked(package, used), package.manifest.config, wanted)
     return TextEmbedder(encoder, package.manifest.config, package.manifest.notes)
 
 
@@ -183,6 +184,7 @@ def _wire(
         )
     )
     identity = Identity(version("antiphon"), settings.cluster_name, settings.node_name)
+    resources.callback(node.close)
     return App(node, create_api(node, identity, max_body_bytes=settings.max_body_bytes), settings, resources)
 
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import itertools
+import threading
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -14,8 +15,9 @@ import pytest
 from antiphon.domain.deployment import Precision
 from antiphon.domain.model import ModelConfig, ModelFormat
 from antiphon.domain.registration import ModelRegistration
-from antiphon.domain.task import Task
+from antiphon.domain.task import Task, TaskType
 from antiphon.encode import FakeLoader
+from antiphon.encode.fake import FakeEncoder
 from antiphon.flows import Node, Ports
 from antiphon.package import DiskPackages
 from antiphon.store import DocumentCatalog, MemoryCatalog
@@ -37,16 +39,46 @@ class HandGauges:
 
 
 @dataclass
+class Clock:
+    """Milliseconds that rise by one with every look; ``advance`` lets time pass."""
+
+    now: int = 1_700_000_000_000
+
+    def __call__(self) -> int:
+        self.now += 1
+        return self.now
+
+    def advance(self, seconds: float) -> None:
+        self.now += int(seconds * 1000)
+
+
+class HeldLoader(FakeLoader):
+    """Loads wait while ``load_gate`` is clear; ``loading`` is set once one waits or has passed."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.load_gate = threading.Event()
+        self.load_gate.set()
+        self.loading = threading.Event()
+
+    def load(self, folder: Path, config: ModelConfig, precision: Precision) -> FakeEncoder:
+        self.loading.set()
+        assert self.load_gate.wait(20)
+        return super().load(folder, config, precision)
+
+
+@dataclass
 class Bench:
     """A node and the handles of its twins."""
 
     node: Node
     catalog: DocumentCatalog
-    loader: FakeLoader
+    loader: HeldLoader
     gauges: HandGauges
     folder: Path
     zip_path: Path
     seconds: list[float]
+    clock: Clock
 
     def allow(self, **settings: str) -> None:
         keys = {"plugins.ml_commons.allow_registering_model_via_url": "true"}
@@ -82,19 +114,19 @@ class Bench:
         assert task.error is None
         return model_id
 
+    def deploy_tasks(self, count: int) -> list[Task]:
+        """Wait for so many deploy tasks to exist, and end; return them."""
+        deadline = time.monotonic() + 20
+        while True:
+            found = [task for task, _ in self.catalog.tasks() if task.task_type is TaskType.DEPLOY_MODEL]
+            if len(found) >= count:
+                return [self.finish(task) for task in found]
+            assert time.monotonic() < deadline
+            time.sleep(0.002)
+
     def files(self) -> list[str]:
         """Everything on disk below the packages folder."""
         return sorted(str(path.relative_to(self.folder)) for path in self.folder.rglob("*") if path.is_file())
-
-
-@dataclass
-class Clock:
-    """Milliseconds that rise by one with every look."""
-
-    ticks: Iterator[int] = field(default_factory=lambda: itertools.count(1_700_000_000_000))
-
-    def __call__(self) -> int:
-        return next(self.ticks)
 
 
 NewBench = Callable[[], Bench]
@@ -108,7 +140,8 @@ def new_bench(tmp_path: Path) -> Iterator[NewBench]:
     opened: list[Bench] = []
 
     def open_bench() -> Bench:
-        loader, gauges, seconds = FakeLoader(), HandGauges(), [0.0]
+        loader, gauges, seconds = HeldLoader(), HandGauges(), [0.0]
+        clock = Clock()
         ids = (f"id{number:018d}" for number in itertools.count(len(opened) * 10_000))
         node = Node.over(
             Ports(
@@ -116,18 +149,19 @@ def new_bench(tmp_path: Path) -> Iterator[NewBench]:
                 packages=DiskPackages(folder),
                 loader=loader,
                 gauges=gauges,
-                clock=Clock(),
+                clock=clock,
                 monotonic=lambda: seconds[0],
                 new_id=lambda: next(ids),
                 precision=Precision.FP32,
             )
         )
-        opened.append(Bench(node, catalog, loader, gauges, folder, zip_path, seconds))
+        opened.append(Bench(node, catalog, loader, gauges, folder, zip_path, seconds, clock))
         return opened[-1]
 
     yield open_bench
     for bench in opened:
         bench.loader.gate.set()
+        bench.loader.load_gate.set()
         bench.node.close()
 
 

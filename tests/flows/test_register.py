@@ -173,8 +173,7 @@ def test_too_many_registrations_fail_in_the_task(bench: Bench) -> None:
 def test_register_and_deploy_in_one(bench: Bench) -> None:
     bench.allow()
     model_id = bench.finish(bench.node.registrar.register(bench.registration(deploy=True))).model_id or ""
-    deploys = [task for task, _ in bench.catalog.tasks() if task.task_type == "DEPLOY_MODEL"]
-    assert bench.finish(deploys[0]).state is TaskState.COMPLETED
+    assert bench.deploy_tasks(1)[0].state is TaskState.COMPLETED
     assert bench.node.definer.model(model_id).model_state is ModelState.DEPLOYED
 
 
@@ -183,7 +182,6 @@ def test_adopting_is_idempotent(bench: Bench) -> None:
     task = bench.node.registrar.adopt(wanted)
     assert task is not None
     bench.finish(task)
-    for deploy in [item for item, _ in bench.catalog.tasks() if item.task_type == "DEPLOY_MODEL"]:
-        bench.finish(deploy)
+    bench.deploy_tasks(1)
     assert bench.node.registrar.adopt(wanted) is None
     assert len(list(bench.catalog.models())) == 1

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from antiphon.domain.cluster_settings import ClusterSettings, validate
@@ -23,6 +23,7 @@ class Configurator:
     def __init__(self, ports: Ports) -> None:
         self._ports = ports
         self._lock = threading.Lock()
+        self._listeners: list[Callable[[ClusterSettings], None]] = []
         self._current = self._read()
 
     @property
@@ -44,7 +45,13 @@ class Configurator:
                 applied[section] = {key: value for key, value in checked.items() if value is not None}
                 self._ports.catalog.put_settings(section, kept)
             self._current = self._read()
+        for listener in self._listeners:
+            listener(self._current)
         return applied
+
+    def on_change(self, listener: Callable[[ClusterSettings], None]) -> None:
+        """Call ``listener`` with the settings in force after every change."""
+        self._listeners.append(listener)
 
     def check_local_models(self) -> None:
         """StatusError 400 when local models are switched off."""

@@ -11,6 +11,7 @@ from antiphon.domain.registration import GroupChange, GroupRegistration, ModelCh
 from antiphon.domain.schema import Interface
 from antiphon.errors import Conflict, IllegalArgument, NotFound, StatusError
 from antiphon.flows.configure import Configurator
+from antiphon.flows.forget import forget_package
 from antiphon.flows.loaded import LoadedModels
 from antiphon.flows.ports import Ports, Stored
 
@@ -107,7 +108,7 @@ class Definer:
             changed = replace(model, last_updated_time=self._ports.clock(), **self._new_fields(model, change))
             changed = self._move(changed, change.model_group_id)
             stored = catalog.put_model(changed)
-        self._loaded.refresh(changed)
+            self._loaded.refresh(changed)
         return stored, self._notices(changed)
 
     def delete_model(self, model_id: str) -> Stored | None:
@@ -124,11 +125,8 @@ class Definer:
                 )
             catalog.delete_controller(model_id)
             stored = catalog.delete_model(model_id)
-            sha256 = model.model_content_hash_value
-            shared = any(other.model_content_hash_value == sha256 for other, _ in catalog.models())
         self._ports.packages.drop_chunks(model_id)
-        if sha256 and not shared and model.model_state is not ModelState.REGISTERING:
-            self._ports.packages.remove(sha256)
+        forget_package(self._ports, model.model_content_hash_value)
         return stored
 
     def controller(self, model_id: str) -> dict[str, Any]:
@@ -155,8 +153,7 @@ class Definer:
             changed = replace(model, is_controller_enabled=True, last_updated_time=self._ports.clock())
             catalog.put_model(changed)
             stored = catalog.put_controller(model_id, {"model_id": model_id, "user_rate_limiter": limits})
-        self._loaded.refresh(changed)
-        self._loaded.set_user_limits(model_id, limits)
+            self._loaded.refresh(changed)
         return stored
 
     def delete_controller(self, model_id: str) -> Stored | None:
@@ -166,9 +163,7 @@ class Definer:
             model = self._ports.catalog.model(model_id)
             if model is not None:
                 self._ports.catalog.put_model(replace(model, is_controller_enabled=False))
-            stored = self._ports.catalog.delete_controller(model_id)
-        self._loaded.set_user_limits(model_id, {})
-        return stored
+            return self._ports.catalog.delete_controller(model_id)
 
     def _check_controllers(self) -> None:
         if not self._configurator.current.flag("plugins.ml_commons.controller_enabled"):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import threading
 
-from antiphon.errors import AntiphonError
 from antiphon.flows.configure import Configurator
 from antiphon.flows.deploy import Deployer
 from antiphon.flows.loaded import LoadedModels
@@ -39,11 +38,11 @@ class Housekeeper:
             self._thread.join()
 
     def tidy(self) -> None:
-        """Do one round now: undeploy models past their time to live, fail overdue tasks."""
-        expired = self._loaded.expired()
-        if expired:
-            self._deployer.undeploy(expired)
+        """Do one round now: undeploy models past their time to live, fail overdue tasks, forget the oldest."""
+        for model_id in self._loaded.expired():
+            self._deployer.undeploy_idle(model_id)
         self._tasks.fail_overdue()
+        self._tasks.forget_old()
 
     def _loop(self) -> None:
         waited_s = 0.0
@@ -55,5 +54,5 @@ class Housekeeper:
             waited_s = 0.0
             try:
                 self.tidy()
-            except AntiphonError as error:
-                _log.warning("background round failed: %s", error.reason)
+            except Exception:  # noqa: BLE001  the next round must come, whatever this one met
+                _log.exception("a background round failed")

@@ -1,4 +1,7 @@
-"""The models that are in memory now: encoder, document snapshot, rate limits, latency windows."""
+"""The models that are in memory now: encoder, document snapshot, rate limit, latency windows.
+
+Nothing here closes an encoder but ``close``: closing waits for its work, and belongs outside any transaction.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,6 @@ import threading
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 from antiphon.domain.limits import TokenBucket
 from antiphon.domain.model import Model, ModelConfig, RateLimiter
@@ -26,7 +28,6 @@ class LoadedModel:
     last_access: float
     interface: Interface
     bucket: TokenBucket | None = None
-    user_limits: dict[str, Any] = field(default_factory=dict)
     inference_ms: deque[float] = field(default_factory=lambda: deque(maxlen=100))
     request_ms: deque[float] = field(default_factory=lambda: deque(maxlen=100))
 
@@ -73,8 +74,13 @@ class LoadedModels:
         with self._lock:
             self._loading.discard(model_id)
 
-    def put(self, model: Model, config: ModelConfig, encoder: Encoder, window: int) -> None:
-        """Make ``encoder`` serve ``model`` from the next request on; an older encoder is closed after its work."""
+    def loading(self, model_id: str) -> bool:
+        """True while a place is reserved for the model."""
+        with self._lock:
+            return model_id in self._loading
+
+    def put(self, model: Model, config: ModelConfig, encoder: Encoder, window: int) -> LoadedModel | None:
+        """Make ``encoder`` serve ``model`` from the next request on; return what served it before, not closed."""
         loaded = LoadedModel(
             model=model,
             loaded_config=config,
@@ -87,11 +93,16 @@ class LoadedModels:
         )
         with self._lock:
             before = self._models.get(model.model_id)
-            if before is not None:
-                loaded.user_limits = before.user_limits
             self._models[model.model_id] = loaded
-        if before is not None and before.encoder is not encoder:
-            before.encoder.close()
+        return before
+
+    def put_back(self, model_id: str, before: LoadedModel | None) -> None:
+        """Undo a ``put`` that returned ``before``."""
+        with self._lock:
+            if before is None:
+                self._models.pop(model_id, None)
+            else:
+                self._models[model_id] = before
 
     def refresh(self, model: Model) -> None:
         """Let a changed document act at once: switch, rate limit, interface, prefixes."""
@@ -104,20 +115,17 @@ class LoadedModels:
                 changed.bucket = self._bucket(model.rate_limiter)
             self._models[model.model_id] = changed
 
-    def set_user_limits(self, model_id: str, limits: dict[str, Any]) -> None:
-        """Set the per-user rate limits of a loaded model; stored for the day requests carry users."""
-        loaded = self._models.get(model_id)
-        if loaded is not None:
-            loaded.user_limits = limits
-
-    def remove(self, model_id: str) -> bool:
-        """Unload: False when it was not loaded. Running requests finish first."""
+    def take_out(self, model_id: str) -> LoadedModel | None:
+        """Stop serving the model and return what served it, not closed; None when it was not loaded."""
         with self._lock:
-            loaded = self._models.pop(model_id, None)
-        if loaded is None:
-            return False
-        loaded.encoder.close()
-        return True
+            return self._models.pop(model_id, None)
+
+    def resize_windows(self, window: int) -> None:
+        """Let the latencies look back on ``window`` calls from now on."""
+        for loaded in self.all().values():
+            if loaded.request_ms.maxlen != window:
+                loaded.inference_ms = deque(loaded.inference_ms, maxlen=window)
+                loaded.request_ms = deque(loaded.request_ms, maxlen=window)
 
     def admit(self, loaded: LoadedModel) -> None:
         """Take one token of the model's rate limit and note the access; Throttled when there is none."""
@@ -140,7 +148,9 @@ class LoadedModels:
     def close(self) -> None:
         """Unload everything."""
         for model_id in list(self.all()):
-            self.remove(model_id)
+            loaded = self.take_out(model_id)
+            if loaded is not None:
+                loaded.encoder.close()
 
     def _bucket(self, limiter: RateLimiter | None) -> TokenBucket | None:
         return (

@@ -41,6 +41,9 @@ class Node:
         configurator = Configurator(ports)
         tasks = TaskRunner(ports, configurator)
         loaded = LoadedModels(ports.monotonic)
+        configurator.on_change(
+            lambda now: loaded.resize_windows(int(now.number("plugins.ml_commons.monitoring_request_count")))
+        )
         deployer = Deployer(ports, configurator, tasks, loaded)
         predictor = Predictor(ports, configurator, loaded)
         return cls(

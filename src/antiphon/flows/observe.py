@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections import Counter
 
 from antiphon.domain.model import Model
@@ -20,8 +21,9 @@ class Observer:
         self._loaded = loaded
         self._tasks = tasks
         self._predictor = predictor
-        self.actions: Counter[tuple[str, str]] = Counter()
-        self.action_failures: Counter[tuple[str, str]] = Counter()
+        self._lock = threading.Lock()
+        self._actions: Counter[str] = Counter()
+        self._failures: Counter[str] = Counter()
 
     def stats(self) -> NodeStats:
         """Return this node's counters since start."""
@@ -30,9 +32,8 @@ class Observer:
         predicts, failures = predictor.requests.total(), predictor.failures.total()
         actions = {"predict": (predicts, failures)} if predicts else {}
         for action in ("deploy", "register", "undeploy"):
-            count = self.actions["text_embedding", action]
-            if count:
-                actions[action] = (count, self.action_failures["text_embedding", action])
+            if self._actions[action]:
+                actions[action] = (self._actions[action], self._failures[action])
         return NodeStats(
             node_id=catalog.node_id(),
             model_count=len(models),
@@ -56,9 +57,9 @@ class Observer:
 
     def count(self, action: str, *, failed: bool = False) -> None:
         """Count one register, deploy or undeploy request."""
-        self.actions["text_embedding", action] += 1
-        if failed:
-            self.action_failures["text_embedding", action] += 1
+        with self._lock:
+            self._actions[action] += 1
+            self._failures[action] += failed
 
     def profile(
         self,

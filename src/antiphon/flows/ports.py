@@ -67,8 +67,11 @@ class EncoderLoader(Protocol):
 class Packages(Protocol):
     """Model packages on disk, content-addressed by the SHA-256 of their zip."""
 
-    def fetch(self, url: str, trusted_url_regex: str) -> StagedZip:
-        """Stream ``url`` (http, https, file) to a staged zip; PackageError on any failure, nothing left behind."""
+    def fetch(self, url: str, trusted_url_regex: str, within_s: float = ...) -> StagedZip:
+        """Stream ``url`` (http, https, file) to a staged zip within ``within_s`` seconds (default: no limit).
+
+        PackageError on any failure, nothing left behind.
+        """
 
     def put_chunk(self, model_id: str, number: int, content: bytes) -> None:
         """Keep one uploaded chunk (0-based); a second upload of the same number replaces the first."""

@@ -15,8 +15,9 @@ from antiphon.domain.schema import Interface
 from antiphon.domain.task import Task, TaskType
 from antiphon.errors import AntiphonError, Conflict, IllegalArgument, NotFound, PackageError, ResourceNotFound
 from antiphon.flows.configure import Configurator
-from antiphon.flows.ports import Ports
-from antiphon.flows.tasks import Commit, TaskRunner
+from antiphon.flows.forget import forget_package
+from antiphon.flows.ports import Ports, StagedZip
+from antiphon.flows.tasks import Outcome, TaskRunner
 
 _URL_OFF = (
     "To upload custom model user needs to enable allow_registering_model_via_url settings. "
@@ -157,61 +158,64 @@ class Registrar:
         try:
             staged = packages.join_chunks(model.model_id, total)
             packages.admit(staged, model.model_content_hash_value or "", model.model_format)
-        finally:
+        except PackageError:
             packages.drop_chunks(model.model_id)
-        now = self._ports.clock()
+            raise
         with self._ports.catalog.transaction():
             current = self._ports.catalog.model(model.model_id)
-            if current is None:
-                raise ResourceNotFound("Failed to find model")
-            self._ports.catalog.put_model(
-                current.to(
-                    ModelState.REGISTERED,
-                    model_content_size_in_bytes=staged.size_bytes,
-                    last_updated_time=now,
-                    last_registered_time=now,
+            if current is not None:
+                now = self._ports.clock()
+                self._ports.catalog.put_model(
+                    current.to(
+                        ModelState.REGISTERED,
+                        model_content_size_in_bytes=staged.size_bytes,
+                        last_updated_time=now,
+                        last_registered_time=now,
+                    )
                 )
-            )
+        packages.drop_chunks(model.model_id)
+        if current is None:
+            forget_package(self._ports, model.model_content_hash_value)
+            raise ResourceNotFound("Failed to find model")
 
-    def _carry_out(self, registration: ModelRegistration, attempt: _Attempt, trusted_url_regex: str) -> Commit:
+    def _carry_out(self, registration: ModelRegistration, attempt: _Attempt, trusted_url_regex: str) -> Outcome:
         if registration.url is None:
             raise PackageError(_NOT_PRETRAINED)
         if not registration.model_content_hash_value:
             raise PackageError(_NO_HASH)
         self._begin(registration, attempt)
-        staged = self._ports.packages.fetch(registration.url, trusted_url_regex)
+        within_s = self._configurator.current.number("plugins.ml_commons.ml_task_timeout_in_seconds")
+        staged = self._ports.packages.fetch(registration.url, trusted_url_regex, within_s)
         self._ports.packages.admit(staged, registration.model_content_hash_value, registration.model_format)
+        return _Registered(self, registration, attempt.model_id, staged)
 
-        def commit() -> dict[str, Any]:
-            model = self._ports.catalog.model(attempt.model_id)
-            if model is None:
-                raise AntiphonError("the model was deleted while it was being registered")
-            now = self._ports.clock()
-            self._ports.catalog.put_model(
-                model.to(
-                    ModelState.REGISTERED,
-                    model_content_size_in_bytes=staged.size_bytes,
-                    total_chunks=chunk_count(staged.size_bytes),
-                    last_updated_time=now,
-                    last_registered_time=now,
-                )
+    def registered(self, model_id: str, staged: StagedZip) -> dict[str, Any]:
+        """Write the end of a registration whose package is in place; return what its task gains."""
+        model = self._ports.catalog.model(model_id)
+        if model is None:
+            raise AntiphonError("the model was deleted while it was being registered")
+        now = self._ports.clock()
+        self._ports.catalog.put_model(
+            model.to(
+                ModelState.REGISTERED,
+                model_content_size_in_bytes=staged.size_bytes,
+                total_chunks=chunk_count(staged.size_bytes),
+                last_updated_time=now,
+                last_registered_time=now,
             )
-            return {"model_id": attempt.model_id}
+        )
+        return {"model_id": model_id}
 
-        return self._then_deploy(commit, attempt.model_id, registration) if registration.deploy else commit
+    def deploy_registered(self, model_id: str, node_ids: Sequence[str]) -> None:
+        """Deploy after a registration, which stays as it is when the deploy cannot start, as in ML Commons."""
+        try:
+            self._deploy(model_id, node_ids)
+        except AntiphonError as error:
+            _log.warning("model %s is registered, but was not deployed: %s", model_id, error.reason)
 
-    def _then_deploy(self, commit: Commit, model_id: str, registration: ModelRegistration) -> Commit:
-        """Deploy with the commit; a deploy that cannot start leaves the registration as it is, as in ML Commons."""
-
-        def commit_and_deploy() -> dict[str, Any]:
-            changes = commit()
-            try:
-                self._deploy(model_id, registration.model_node_ids)
-            except AntiphonError as error:
-                _log.warning("model %s is registered, but was not deployed: %s", model_id, error.reason)
-            return changes
-
-        return commit_and_deploy
+    def forget(self, sha256: str | None) -> None:
+        """Delete the package of a registration that came to nothing."""
+        forget_package(self._ports, sha256)
 
     def _begin(self, registration: ModelRegistration, attempt: _Attempt) -> Model:
         """Take the group's next version and write the model document in state REGISTERING."""
@@ -251,18 +255,42 @@ class Registrar:
         return ModelGroup(self._ports.new_id(), registration.name, created_time=now, last_updated_time=now)
 
     def _undo(self, attempt: _Attempt) -> None:
-        """Remove what a failed registration wrote: the document, the group it made or the version it took."""
-        if attempt.version is None:
+        """Remove what a failed registration wrote: document and package, the group it made or the version it took."""
+        version, attempt.version = attempt.version, None
+        if version is None:
             return
         catalog = self._ports.catalog
+        model = catalog.model(attempt.model_id)
         catalog.delete_model(attempt.model_id)
+        if model is not None:
+            self.forget(model.model_content_hash_value)
         group = catalog.group(attempt.group_id)
-        if group is None or group.latest_version != attempt.version:
+        if group is None or group.latest_version != version:
             return
         if attempt.made_group:
             catalog.delete_group(group.model_group_id)
         else:
-            catalog.put_group(replace(group, latest_version=attempt.version - 1))
+            catalog.put_group(replace(group, latest_version=version - 1))
+
+
+class _Registered:
+    """The outcome of a registration by URL; fulfils ``Outcome``."""
+
+    def __init__(self, registrar: Registrar, registration: ModelRegistration, model_id: str, staged: StagedZip) -> None:
+        self._registrar = registrar
+        self._registration = registration
+        self._model_id = model_id
+        self._staged = staged
+
+    def write(self) -> dict[str, Any]:
+        return self._registrar.registered(self._model_id, self._staged)
+
+    def kept(self) -> None:
+        if self._registration.deploy:
+            self._registrar.deploy_registered(self._model_id, self._registration.model_node_ids)
+
+    def lost(self) -> None:
+        self._registrar.forget(self._registration.model_content_hash_value)
 
 
 class _Attempt:

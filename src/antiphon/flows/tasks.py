@@ -8,23 +8,43 @@ import threading
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import Any, Protocol
 
 from antiphon.domain.task import Task, TaskState, TaskType
 from antiphon.errors import AntiphonError, Conflict, NotFound, Unavailable
 from antiphon.flows.configure import Configurator
 from antiphon.flows.ports import Ports, Stored
 
-Commit = Callable[[], dict[str, Any]]
-"""The short end of a job: writes its result and returns what the task document gains; runs in one transaction."""
 
-Job = Callable[[Task], Commit]
+class Outcome(Protocol):
+    """The end of a job. ``write`` and the task's own end are one transaction; exactly one of the others follows."""
+
+    def write(self) -> dict[str, Any]:
+        """Write the result, and return what the task document gains."""
+
+    def kept(self) -> None:
+        """The transaction is durable: let go of what it replaced."""
+
+    def lost(self) -> None:
+        """The transaction did not happen, or was not begun: undo what is not in the catalog."""
+
+
+Job = Callable[[Task], Outcome]
 """The long part; may raise any AntiphonError."""
+
+Undo = Callable[[Task], None]
+"""Undoes in the catalog what a failed job wrote; runs in the transaction that fails the task, at most once."""
 
 _LIMITS = {
     TaskType.REGISTER_MODEL: "plugins.ml_commons.max_register_model_tasks_per_node",
     TaskType.DEPLOY_MODEL: "plugins.ml_commons.max_deploy_model_tasks_per_node",
 }
+_THREADS = 10
+"""Of each kind of task: the highest limit that can be set."""
+
+KEPT = 1000
+"""Finished tasks that stay readable."""
+
 _log = logging.getLogger("antiphon.tasks")
 
 
@@ -34,14 +54,19 @@ class TaskRunner:
     def __init__(self, ports: Ports, configurator: Configurator) -> None:
         self._ports = ports
         self._configurator = configurator
-        self._pool = ThreadPoolExecutor(max_workers=4, thread_name_prefix="antiphon-task")
+        self._pools = {kind: ThreadPoolExecutor(_THREADS, thread_name_prefix="antiphon-task") for kind in TaskType}
+        self._in_turn = ThreadPoolExecutor(1, thread_name_prefix="antiphon-restore")
         self._running: Counter[TaskType] = Counter()
+        self._undo: dict[str, Undo] = {}
         self._lock = threading.Lock()
 
     def start(
-        self, task_type: TaskType, job: Job, on_failure: Callable[[Task], None], *, model_id: str | None = None
+        self, task_type: TaskType, job: Job, undo: Undo, *, model_id: str | None = None, in_turn: bool = False
     ) -> Task:
-        """Store a CREATED task, hand ``job`` to the task threads and return; ``on_failure`` undoes what it wrote."""
+        """Store a CREATED task, hand ``job`` to the task threads and return.
+
+        ``in_turn``: one after the other with its like, and exempt from the limit on running tasks.
+        """
         now = self._ports.clock()
         task = Task(
             task_id=self._ports.new_id(),
@@ -55,13 +80,14 @@ class TaskRunner:
         self._ports.catalog.put_task(task)
         with self._lock:
             self._running[task_type] += 1
-            over = self._running[task_type] > self._configurator.current.number(_LIMITS[task_type])
+            over = not in_turn and self._running[task_type] > self._configurator.current.number(_LIMITS[task_type])
+            self._undo[task.task_id] = undo
         try:
-            self._pool.submit(self._run, task, _refused if over else job, on_failure)
+            pool = self._in_turn if in_turn else self._pools[task_type]
+            pool.submit(self._run, task, _refused if over else job)
         except RuntimeError:
-            with self._lock:
-                self._running[task_type] -= 1
-            self._fail(task, Unavailable("the server is shutting down"), on_failure)
+            self._fail(task, Unavailable("the server is shutting down"))
+            self._forget(task)
         return task
 
     def get(self, task_id: str) -> Task:
@@ -88,7 +114,7 @@ class TaskRunner:
         reason = "the server stopped while this task was running; send the request again"
         left = [task for task, _ in self._ports.catalog.tasks() if not task.state.done]
         for task in left:
-            self._fail(task, Unavailable(reason), None)
+            self._fail(task, Unavailable(reason))
         return len(left)
 
     def fail_overdue(self) -> None:
@@ -97,27 +123,54 @@ class TaskRunner:
         now = self._ports.clock()
         for task, _ in self._ports.catalog.tasks():
             if not task.state.done and now - task.create_time > seconds * 1000:
-                self._fail(task, Unavailable(f"timeout after {seconds:g} seconds"), None)
+                self._fail(task, Unavailable(f"timeout after {seconds:g} seconds"))
+
+    def forget_old(self) -> None:
+        """Delete finished tasks beyond the newest ``KEPT``."""
+        done = sorted(
+            (task for task, _ in self._ports.catalog.tasks() if task.state.done), key=lambda task: task.last_update_time
+        )
+        with self._ports.catalog.transaction():
+            for task in done[:-KEPT]:
+                self._ports.catalog.delete_task(task.task_id)
 
     def close(self) -> None:
         """Wait for running jobs; those not yet begun are failed at the next start."""
-        self._pool.shutdown(wait=True, cancel_futures=True)
+        for pool in (*self._pools.values(), self._in_turn):
+            pool.shutdown(wait=False, cancel_futures=True)
+        for pool in (*self._pools.values(), self._in_turn):
+            pool.shutdown(wait=True)
 
-    def _run(self, task: Task, job: Job, on_failure: Callable[[Task], None]) -> None:
+    def _run(self, task: Task, job: Job) -> None:
         try:
             if task.task_type is TaskType.DEPLOY_MODEL:
                 task = self._write(task, TaskState.RUNNING)
-            commit = job(task)
-            with self._ports.catalog.transaction():
-                self._write(task, TaskState.COMPLETED, **commit())
+            self._finish(task, job(task))
         except AntiphonError as error:
-            self._fail(task, error, on_failure)
+            self._fail(task, error)
         except Exception as error:  # noqa: BLE001  a bug or the machine: the task must say so, never hang
             _log.exception("task %s", task.task_id)
-            self._fail(task, AntiphonError(f"{type(error).__name__}: {error}"), on_failure)
+            self._fail(task, AntiphonError(f"{type(error).__name__}: {error}"))
         finally:
-            with self._lock:
-                self._running[task.task_type] -= 1
+            self._forget(task)
+
+    def _finish(self, task: Task, outcome: Outcome) -> None:
+        """Write the result and the task's end together; a task that has ended meanwhile loses its result."""
+        try:
+            with self._ports.catalog.transaction():
+                current = self._ports.catalog.task(task.task_id)
+                if current is None or current.state.done:
+                    raise Conflict(f"task [{task.task_id}] ended before its work did")
+                self._write(task, TaskState.COMPLETED, **outcome.write())
+        except BaseException:
+            outcome.lost()
+            raise
+        outcome.kept()
+
+    def _forget(self, task: Task) -> None:
+        with self._lock:
+            self._running[task.task_type] -= 1
+            self._undo.pop(task.task_id, None)
 
     def _write(self, task: Task, state: TaskState, **changes: Any) -> Task:
         with self._ports.catalog.transaction():
@@ -126,20 +179,22 @@ class TaskRunner:
             self._ports.catalog.put_task(changed)
         return changed
 
-    def _fail(self, task: Task, error: AntiphonError, on_failure: Callable[[Task], None] | None) -> None:
+    def _fail(self, task: Task, error: AntiphonError) -> None:
         text = _root_reason(error)
         if task.task_type is TaskType.DEPLOY_MODEL:
             text = json.dumps(dict.fromkeys(task.worker_node, text), ensure_ascii=False)
+        with self._lock:
+            undo = self._undo.pop(task.task_id, None)
         with self._ports.catalog.transaction():
-            if on_failure is not None:
-                on_failure(task)
+            if undo is not None:
+                undo(task)
             try:
                 self._write(task, TaskState.FAILED, error=text)
             except Conflict:
                 _log.warning("task %s had already ended; its late failure: %s", task.task_id, text)
 
 
-def _refused(_: Task) -> Commit:
+def _refused(_: Task) -> Outcome:
     raise AntiphonError("exceed max running task limit")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import os
 import re
 import shutil
@@ -40,11 +41,18 @@ class DiskPackages:
         self._max_bytes = max_bytes
         self._timeout_s = timeout_s
 
-    def fetch(self, url: str, trusted_url_regex: str) -> StagedZip:
+    def fetch(self, url: str, trusted_url_regex: str, within_s: float = math.inf) -> StagedZip:
         """Stream ``url`` (http, https, file) to a staged zip; PackageError on any failure, nothing left behind."""
         from antiphon.package.fetch import fetch_zip  # the HTTP client is worth 0.1 s of a server's start
 
-        return fetch_zip(url, trusted_url_regex, self._staging, max_bytes=self._max_bytes, timeout_s=self._timeout_s)
+        return fetch_zip(
+            url,
+            trusted_url_regex,
+            self._staging,
+            max_bytes=self._max_bytes,
+            timeout_s=self._timeout_s,
+            within_s=within_s,
+        )
 
     def put_chunk(self, model_id: str, number: int, content: bytes) -> None:
         """Keep one uploaded chunk (0-based), durably; a second upload of the same number replaces the first."""

@@ -91,7 +91,7 @@ FAMILIES = (
     Family(
         "GTE ModernBERT", r"gte-modernbert-base\b", f"{_HUB}Alibaba-NLP/gte-modernbert-base", Pooling.CLS, None, None
     ),
-    Family("GTE", r"gte-(tiny|small|base|large)(-zh)?\b", f"{_HUB}thenlper/gte-base", Pooling.MEAN, None, None),
+    Family("GTE", r"gte-(tiny|small|base|large)(?!-zh)\b", f"{_HUB}thenlper/gte-base", Pooling.MEAN, None, None),
     Family(
         "Arctic-embed 2.0",
         r"snowflake-arctic-embed-[a-z]+-v2\.0\b",

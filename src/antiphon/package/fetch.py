@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import ipaddress
+import math
 import re
 import stat
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -24,21 +26,24 @@ _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _HEADERS = {"Accept": "application/zip, */*;q=0.5", "Accept-Encoding": "identity", "User-Agent": "antiphon"}
 
 
-def fetch_zip(url: str, trusted_url_regex: str, folder: Path, *, max_bytes: int, timeout_s: float) -> StagedZip:
+def fetch_zip(
+    url: str, trusted_url_regex: str, folder: Path, *, max_bytes: int, timeout_s: float, within_s: float = math.inf
+) -> StagedZip:
     """Stream ``url`` into ``folder``; PackageError naming the URL on any failure, and nothing left behind.
 
     The URL and every redirect target must contain a match of ``trusted_url_regex``; a redirect keeps its scheme.
-    ``timeout_s`` bounds the connect and each silence of the peer, not the whole download. Proxies of the
+    ``timeout_s`` bounds the connect and each silence of the peer, ``within_s`` the whole download. Proxies of the
     environment are used except for this machine's own addresses.
     """
     _check_trusted(url, trusted_url_regex)
+    deadline = time.monotonic() + within_s
     if _scheme(url) == "file":
         return stage(_file_blocks(url, max_bytes), folder, max_bytes, f"[{shown(url)}]")
     for _ in range(MAX_REDIRECTS + 1):
         with _answer(url, timeout_s) as response:
             if response.status_code not in _REDIRECTS:
                 _check_answer(url, response, max_bytes)
-                return stage(_body(url, response, timeout_s), folder, max_bytes, f"[{shown(url)}]")
+                return stage(_body(url, response, timeout_s, deadline), folder, max_bytes, f"[{shown(url)}]")
             url = _target(url, response, trusted_url_regex)
     raise PackageError(f"[{shown(url)}] is redirect number {MAX_REDIRECTS + 1}; register with the final URL instead")
 
@@ -153,12 +158,17 @@ def _check_answer(url: str, response: httpx.Response, max_bytes: int) -> None:
         raise too_large(announced, max_bytes, f"[{shown(url)}]")
 
 
-def _body(url: str, response: httpx.Response, timeout_s: float) -> Iterator[bytes]:
+def _body(url: str, response: httpx.Response, timeout_s: float, deadline: float) -> Iterator[bytes]:
     received = 0
     try:
-        for block in response.iter_raw(BLOCK_BYTES):
+        for block in response.iter_raw():  # as it comes: a slow peer must not hide behind a block that never fills
             received += len(block)
             yield block
+            if time.monotonic() > deadline:
+                raise PackageError(
+                    f"[{shown(url)}] took too long: {received} bytes had arrived when time was up. Use a nearer or "
+                    "faster server, or raise plugins.ml_commons.ml_task_timeout_in_seconds"
+                )
     except httpx.TimeoutException as error:
         raise PackageError(
             f"[{shown(url)}] sent nothing for {timeout_s:g} s after {received} bytes; check the server and try again"

@@ -106,7 +106,7 @@ def _read_common(fields: Fields, name: str, *, exact_case: bool) -> ModelRegistr
         name=name,
         model_format=model_format,
         model_config=None if config is None else read_config(config, explicit=fields.raw("function_name") is not None),
-        model_content_hash_value=fields.text("model_content_hash_value"),
+        model_content_hash_value=(fields.text("model_content_hash_value") or "").strip().lower() or None,
         total_chunks=fields.integer("total_chunks"),
         model_content_size_in_bytes=fields.integer("model_content_size_in_bytes"),
         description=fields.text("description"),
