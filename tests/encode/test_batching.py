@@ -13,10 +13,8 @@ from antiphon.encode.batching import (
     next_batch,
     next_step,
     padded_length,
-    plan_batches,
 )
 
-lengths = st.lists(st.integers(1, 512), max_size=60)
 budgets = st.integers(1, 2048)
 requests = st.lists(
     st.builds(
@@ -28,22 +26,34 @@ requests = st.lists(
 )
 
 
-@given(lengths, budgets)
-def test_batches_are_a_permutation_within_budget(sizes: list[int], budget: int) -> None:
-    batches = plan_batches(sizes, budget)
-    assert sorted(i for batch in batches for i in batch) == list(range(len(sizes)))
-    for batch in batches:
-        assert len(batch) == 1 or max(sizes[i] for i in batch) * len(batch) <= budget
+@given(requests, budgets, st.integers(1, 4))
+def test_draining_takes_every_text_once_within_budget(waiting: list[Waiting], budget: int, lanes: int) -> None:
+    left, fresh_first, taken = list(waiting), True, []
+    while left:
+        step = next_step(left, budget, fresh_first=fresh_first, lanes=lanes, free=lanes)
+        assert step is not None
+        batch = _taken(left, step.slices)
+        assert len(batch) == 1 or max(batch) * len(batch) <= budget
+        taken += batch
+        fresh_first = not left[step.slices[0].request].fresh
+        counts = {one.request: one.count for one in step.slices}
+        rest = [Waiting(one.lengths[counts.get(i, 0) :], one.fresh and i not in counts) for i, one in enumerate(left)]
+        left = [one for one in rest if one.lengths]
+    assert sorted(taken) == sorted(length for one in waiting for length in one.lengths)
 
 
-@given(lengths, budgets)
-def test_batches_hold_neighbours_in_length(sizes: list[int], budget: int) -> None:
-    flat = [sizes[i] for batch in plan_batches(sizes, budget) for i in batch]
-    assert flat == sorted(sizes, reverse=True)
+@given(st.lists(st.integers(1, 512), min_size=1, max_size=60), budgets)
+def test_one_request_runs_from_its_longest_text_to_its_shortest(sizes: list[int], budget: int) -> None:
+    left, order = sorted(sizes, reverse=True), []
+    while left:
+        count = next_batch([Waiting(left, fresh=True)], budget, fresh_first=True)[0].count
+        order += left[:count]
+        left = left[count:]
+    assert order == sorted(sizes, reverse=True)
 
 
 def test_an_over_long_text_is_alone() -> None:
-    assert plan_batches([600, 10, 10], 512) == [[0], [1, 2]]
+    assert next_batch([Waiting([600, 10, 10], fresh=True)], 512, fresh_first=True) == [Slice(0, 1)]
 
 
 @given(st.integers(1, 512), st.integers(1, 64), st.integers(512, 600))

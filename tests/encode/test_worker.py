@@ -11,7 +11,7 @@ import pytest
 
 from antiphon.encode.tokenize import Tokens
 from antiphon.encode.worker import Worker
-from antiphon.errors import InferenceError, QueueFull, Unavailable
+from antiphon.errors import InferenceError, QueueFull, TooLarge, Unavailable
 
 PATIENCE_S = 20.0
 
@@ -192,7 +192,8 @@ def test_a_full_queue_refuses_before_any_work() -> None:
         engine.gate.set()
         assert waiting.result(PATIENCE_S) == [1, 2]
     assert to.stats().rejected_requests == 1
-    assert send(to, texts(range(9))) == list(range(9))  # a request that finds nothing waiting is let in
+    with pytest.raises(TooLarge, match="9 texts in one request are over the limit of 3"):
+        send(to, texts(range(9)))
 
 
 def test_a_failing_text_fails_its_own_request_only() -> None:
@@ -298,3 +299,10 @@ def test_counters() -> None:
     to.run(2, lambda: [Tokens(np.ones(10, np.int64), np.zeros(10, np.int64), lost) for lost in (0, 7)])
     stats = to.stats()
     assert (stats.texts, stats.tokens, stats.truncated_texts, stats.truncated_tokens, stats.batches) == (2, 20, 1, 7, 1)
+
+
+def test_an_engine_that_answers_too_little_fails_its_caller_and_nobody_hangs() -> None:
+    to: Worker[int] = Worker(lambda tokens, _: [0] * (len(tokens) - 1), lanes=1, cost=int, budget=40, max_queue_texts=9)
+    with pytest.raises(InferenceError, match="answered 3 texts with 2 vectors"):
+        send(to, texts(range(3)))
+    to.close()

@@ -74,21 +74,6 @@ def longest_first(lengths: Sequence[int]) -> list[int]:
     return order
 
 
-def plan_batches(lengths: Sequence[int], budget: int) -> list[list[int]]:
-    """Split positions of ``lengths`` (tokens, each >= 1) into batches of one request.
-
-    Every position occurs once; longest x count <= ``budget`` (padded tokens) unless a batch holds one text.
-    """
-    order = longest_first(lengths)
-    batches = []
-    start = 0
-    while start < len(order):
-        count = _fit(lengths[order[start]], len(order) - start, budget)
-        batches.append(order[start : start + count])
-        start += count
-    return batches
-
-
 def next_step(waiting: Sequence[Waiting], budget: int, *, fresh_first: bool, lanes: int, free: int) -> Step | None:
     """Return what to start now while ``free`` of ``lanes`` lanes are idle, None when nothing can start.
 

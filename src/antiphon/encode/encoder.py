@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from antiphon.domain.deployment import DeployReport, EncoderStats
 from antiphon.domain.model import ModelConfig, Pooling
-from antiphon.encode.backends import Backend
+from antiphon.encode.backends import Backend, EngineFailure
 from antiphon.encode.batching import padded_length
 from antiphon.encode.pooling import normalize, pool
 from antiphon.encode.tokenize import TextTokenizer, Tokens
@@ -77,6 +77,11 @@ class Graph:
                 case _:
                     feeds[name] = np.tile(np.arange(width, dtype=np.int64), (len(tokens), 1))
         output = self.backend.run(feeds, self._output, lane)
+        if output.ndim not in (2, 3) or len(output) != len(tokens):
+            raise EngineFailure(
+                f"The graph answered {len(tokens)} texts with an output of shape {list(output.shape)}; it must be "
+                "[batch, tokens, hidden] or [batch, dimension]: export it with a dynamic batch axis"
+            )
         rows = [row.copy() for row in output] if output.ndim == 2 else pool(output, mask, self._mode)
         return [normalize(row) for row in rows] if self._unit else rows
 
@@ -107,8 +112,8 @@ class ModelEncoder:
     def encode(self, texts: Sequence[str]) -> Encoding:
         """Embed ``texts``, which carry their prefix already; blocks until done.
 
-        Raises QueueFull when the bounded queue has no room, Unavailable after ``close``, IllegalArgument for a text
-        without any token, InferenceError from the engine.
+        Raises QueueFull when the bounded queue has no room, TooLarge when it never will, Unavailable after ``close``,
+        IllegalArgument for a text without any token, InferenceError from the engine.
         """
         rows, tokens = self._worker.run(len(texts), lambda: self._tokenizer(texts))
         cut = tuple(i for i, one in enumerate(tokens) if one.lost)

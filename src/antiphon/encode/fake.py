@@ -14,7 +14,7 @@ from antiphon.domain.deployment import DeployReport, EncoderStats, Precision
 from antiphon.domain.model import ModelConfig
 from antiphon.encode.encoder import Encoding, Floats
 from antiphon.encode.pooling import normalize
-from antiphon.errors import AntiphonError, QueueFull, Unavailable
+from antiphon.errors import AntiphonError, QueueFull, TooLarge, Unavailable
 
 _CEILING = 512
 
@@ -63,7 +63,9 @@ class FakeEncoder:
             if not self._open:
                 raise Unavailable("This model is being undeployed: deploy it again to use it")
             queued = self._stats.queued_texts
-            if queued and queued + count > self._loader.max_queue_texts:
+            if count > self._loader.max_queue_texts:
+                raise TooLarge(f"{count} texts in one request are over the limit of {self._loader.max_queue_texts}")
+            if queued + count > self._loader.max_queue_texts:
                 self._stats = replace(self._stats, rejected_requests=self._stats.rejected_requests + 1)
                 raise QueueFull(f"{queued} texts are waiting and {count} more do not fit: send the request again later")
             self._stats = replace(self._stats, queued_texts=queued + count)

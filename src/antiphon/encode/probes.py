@@ -75,9 +75,10 @@ class Probes:
                 f"The model's vectors have {dimension} dimensions, model_config.embedding_dimension says {declared}: "
                 f"register it with {dimension}"
             )
-        return Figures(dimension, self._batch_cosine(run, alone), self._role_cosine(alone)), alone
+        return Figures(dimension, self.batch_cosine(run, alone), self._role_cosine(alone)), alone
 
-    def _batch_cosine(self, run: Run, alone: list[Floats]) -> float:
+    def batch_cosine(self, run: Run, alone: list[Floats]) -> float:
+        """Return the lowest cosine of a text in a batch with the longest one to its vector ``alone``."""
         figure = lowest_cosine(run([self.longest, *self.tokens[::4]])[1:], alone[::4])
         if figure < BATCH_LIMIT:
             raise PrecisionFailure(

@@ -15,7 +15,7 @@ from typing import Generic, Protocol, TypeVar
 from antiphon.domain.deployment import EncoderStats
 from antiphon.encode.batching import Waiting, longest_first, next_step
 from antiphon.encode.tokenize import Tokens
-from antiphon.errors import AntiphonError, InferenceError, QueueFull, Unavailable
+from antiphon.errors import AntiphonError, InferenceError, QueueFull, TooLarge, Unavailable
 
 Row = TypeVar("Row")
 RowOut = TypeVar("RowOut", covariant=True)
@@ -57,7 +57,7 @@ class _Request(Generic[Row]):
 
     def put(self, begin: int, rows: Sequence[Row]) -> None:
         """Store the rows of the texts from ``begin`` on, and wake the caller when they were the last."""
-        for position, row in zip(self.order[begin:], rows, strict=False):
+        for position, row in zip(self.order[begin : begin + len(rows)], rows, strict=True):
             self.rows[position] = row
         self.missing -= len(rows)
         if self.done:
@@ -116,8 +116,8 @@ class Worker(Generic[Row]):
     def run(self, count: int, tokenize: Callable[[], Sequence[Tokens]]) -> tuple[list[Row], list[Tokens]]:
         """Return the rows and tokens of the ``count`` texts that ``tokenize`` makes, in their order.
 
-        Raises QueueFull before any work when the texts do not fit beside those that wait (a request that finds
-        nothing waiting is always let in), Unavailable after ``close``, and what ``tokenize`` or the engine raise.
+        Raises TooLarge when the texts would never fit into the queue, QueueFull when they do not fit beside those
+        that wait, both before any work; Unavailable after ``close``, and what ``tokenize`` or the engine raise.
         """
         self._reserve(count)
         try:
@@ -146,7 +146,12 @@ class Worker(Generic[Row]):
         with self._lock:
             if self._closed:
                 raise Unavailable("This model is being undeployed: deploy it again to use it")
-            if self._reserved and self._reserved + count > self._max_queue_texts:
+            if count > self._max_queue_texts:
+                raise TooLarge(
+                    f"{count} texts in one request are over the limit of {self._max_queue_texts}: send fewer at once, "
+                    "or start the server with a larger max_queue_texts"
+                )
+            if self._reserved + count > self._max_queue_texts:
                 self._stats = replace(self._stats, rejected_requests=self._stats.rejected_requests + 1)
                 raise QueueFull(
                     f"{self._reserved} texts are waiting and {count} more do not fit into the queue of "
@@ -220,7 +225,10 @@ class Worker(Generic[Row]):
     def _execute(self, portions: list[_Portion[Row]], lane: int | None) -> None:
         """Run one batch; when it fails, run each request's part alone so that only the culprit fails."""
         try:
-            rows = self._run_batch([one for request, begin, end in portions for one in request.tokens[begin:end]], lane)
+            tokens = [one for request, begin, end in portions for one in request.tokens[begin:end]]
+            rows = self._run_batch(tokens, lane)
+            if len(rows) != len(tokens):
+                raise InferenceError(f"The engine answered {len(tokens)} texts with {len(rows)} vectors")
         except Exception as error:  # noqa: BLE001  it belongs to the request, whatever it is
             if len(portions) == 1:
                 self._fail(portions, error)

@@ -18,7 +18,7 @@ from antiphon.flows.configure import Configurator
 from antiphon.flows.loaded import LoadedModel, LoadedModels
 from antiphon.flows.ports import Encoder, Ports
 
-_SLICE = 4096
+SLICE_TEXTS = 4096
 """Texts that one call hands to the encoder at once, so that any number fits its bounded queue."""
 
 _NOT_READY = "Model not ready yet. Please deploy the model first."
@@ -154,8 +154,8 @@ class TextEmbedder:
         doubled: list[int] = []
         truncated: list[int] = []
         lost = 0
-        for start in range(0, len(texts), _SLICE):
-            part = embed(self._encoder, self.config, wanted, texts[start : start + _SLICE])
+        for start in range(0, len(texts), SLICE_TEXTS):
+            part = embed(self._encoder, self.config, wanted, texts[start : start + SLICE_TEXTS])
             rows.extend(part.rows)
             doubled.extend(start + position for position in part.doubled)
             truncated.extend(start + position for position in part.truncated)
