@@ -23,7 +23,7 @@ from antiphon.domain.package import BuiltPackage, Overrides, PackageInspection, 
 from antiphon.domain.registration import ModelRegistration
 from antiphon.domain.task import Task
 from antiphon.errors import IllegalArgument, PackageError, SourceError
-from antiphon.flows import SLICE_TEXTS, Node, Ports, TextEmbedder
+from antiphon.flows import Node, Ports, TextEmbedder
 from antiphon.package import DiskPackages
 from antiphon.rest import Identity, create_api
 from antiphon.settings import Settings
@@ -143,7 +143,9 @@ def load(
             f"[precision] must be one of {[item.value for item in Precision]}, but was [{precision}]"
         ) from None
     used = settings or Settings.load()
-    used = replace(used, threads=threads or used.threads, max_queue_texts=max(used.max_queue_texts, SLICE_TEXTS))
+    used = replace(
+        used, threads=threads or used.threads, max_queue_texts=max(used.max_queue_texts, TextEmbedder.SLICE_TEXTS)
+    )
     package = obtain_package(str(source), used, on_progress=on_progress)
     encoder = _LazyLoader(used).load(_unpacked(package, used), package.manifest.config, wanted)
     return TextEmbedder(encoder, package.manifest.config, package.manifest.notes)

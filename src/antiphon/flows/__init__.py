@@ -1,7 +1,7 @@
 """What happens? The verbs: register, deploy, embed, define, configure, observe. Owns the ports they need."""
 
-from antiphon.flows.embed import SLICE_TEXTS, TextEmbedder
+from antiphon.flows.embed import TextEmbedder
 from antiphon.flows.node import Node
 from antiphon.flows.ports import Gauges, Ports, StagedZip, Stored
 
-__all__ = ["SLICE_TEXTS", "Gauges", "Node", "Ports", "StagedZip", "Stored", "TextEmbedder"]
+__all__ = ["Gauges", "Node", "Ports", "StagedZip", "Stored", "TextEmbedder"]

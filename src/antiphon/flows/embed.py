@@ -18,9 +18,6 @@ from antiphon.flows.configure import Configurator
 from antiphon.flows.loaded import LoadedModel, LoadedModels
 from antiphon.flows.ports import Encoder, Ports
 
-SLICE_TEXTS = 4096
-"""Texts that one call hands to the encoder at once, so that any number fits its bounded queue."""
-
 _NOT_READY = "Model not ready yet. Please deploy the model first."
 
 
@@ -121,7 +118,12 @@ def embed(
 
 
 class TextEmbedder:
-    """A model in this process, without a server. Use as a context manager, or call ``close``."""
+    """A model in this process, without a server. Use as a context manager, or call ``close``.
+
+    ``SLICE_TEXTS`` are handed to the encoder at once, so that any number of texts fits its bounded queue.
+    """
+
+    SLICE_TEXTS = 4096
 
     def __init__(self, encoder: Encoder, config: ModelConfig, notes: Sequence[str] = ()) -> None:
         self._encoder = encoder
@@ -154,8 +156,8 @@ class TextEmbedder:
         doubled: list[int] = []
         truncated: list[int] = []
         lost = 0
-        for start in range(0, len(texts), SLICE_TEXTS):
-            part = embed(self._encoder, self.config, wanted, texts[start : start + SLICE_TEXTS])
+        for start in range(0, len(texts), self.SLICE_TEXTS):
+            part = embed(self._encoder, self.config, wanted, texts[start : start + self.SLICE_TEXTS])
             rows.extend(part.rows)
             doubled.extend(start + position for position in part.doubled)
             truncated.extend(start + position for position in part.truncated)
