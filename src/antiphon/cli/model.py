@@ -41,6 +41,9 @@ def build(
     ] = None,
     model_type: Annotated[str | None, typer.Option(help="bert when the graph takes token_type_ids.")] = None,
     space_type: Annotated[str | None, typer.Option(help="k-NN space type for additional_config.")] = None,
+    url: Annotated[
+        str | None, typer.Option(help="Where the server will fetch the zip; goes into the register body.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object for scripts.")] = False,
 ) -> None:
     """Build a zip that Antiphon and OpenSearch accept, and print how to register it."""
@@ -52,9 +55,9 @@ def build(
     with steps() as progress:
         package = app.build_package(source, output, overrides=overrides, revision=revision, on_progress=progress)
     if as_json:
-        typer.echo(orjson.dumps(_built(package)).decode())
+        typer.echo(orjson.dumps(_built(package, url)).decode())
         return
-    _print_built(package)
+    _print_built(package, url)
 
 
 @group.command()
@@ -72,18 +75,18 @@ def inspect(
         _print_inspection(inspection)
 
 
-def _built(package: BuiltPackage) -> dict[str, Any]:
+def _built(package: BuiltPackage, url: str | None) -> dict[str, Any]:
     return {
         "path": str(package.path),
         "size_bytes": package.size_bytes,
         "sha256": package.sha256,
-        "register": render_registration(package),
+        "register": render_registration(package, url),
         "origins": package.manifest.origins,
         "notes": list(package.manifest.notes),
     }
 
 
-def _print_built(package: BuiltPackage) -> None:
+def _print_built(package: BuiltPackage, url: str | None) -> None:
     for note in package.manifest.notes:
         say(f"note: {note}")
     typer.echo(f"path    {package.path}")
@@ -95,9 +98,9 @@ def _print_built(package: BuiltPackage) -> None:
         shown = "" if key == "all_config" or value is None else f" {json.dumps(value)}"
         typer.echo(f"{key}{shown}  <- {origin}")
     typer.echo("")
-    typer.echo("Register it (put the address where the server can fetch the zip in place of URL):")
+    typer.echo("Register it:" if url else "Register it (put the address where the server can fetch the zip for URL):")
     typer.echo("POST /_plugins/_ml/models/_register")
-    body = render_registration(package, url="URL")
+    body = render_registration(package, url or "URL")
     typer.echo(json.dumps(body, indent=2, ensure_ascii=False))
     typer.echo("")
     typer.echo(f"Or serve it at once: antiphon serve --model {shlex.quote(str(package.path))}")
