@@ -71,7 +71,12 @@ class App:
 
 def open_app(settings: Settings) -> App:
     """Open the data folder and wire a server over it; AntiphonError when another process has the folder."""
-    settings.data.mkdir(parents=True, exist_ok=True)
+    try:
+        settings.data.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise SourceError(
+            f"[{settings.data}] cannot be the data folder: {error.strerror}; choose another --data"
+        ) from None
     catalog = SqliteCatalog(settings.data / "catalog.sqlite")
     packages = DiskPackages(settings.data, max_bytes=settings.max_package_bytes)
     return _wire(settings, catalog, packages, _LazyLoader(settings), catalog.close)
@@ -100,7 +105,7 @@ def build_package(
 def inspect_package(path: Path) -> PackageInspection:
     """Return the facts of a zip; PackageError when it is none."""
     if not path.is_file():
-        raise SourceError(f"there is no file [{path}]")
+        raise SourceError(f"[{path}] is not a file" if path.exists() else f"there is no file [{path}]")
     from antiphon.package import inspect_package as inspect
 
     return inspect(path)
@@ -111,20 +116,23 @@ def obtain_package(
 ) -> BuiltPackage:
     """Return a package for ``source``: a zip as it is, anything else built once and kept in the cache folder.
 
-    What only stands in for ``source`` (bundled weights while the hub is out of reach) is not kept for it: the next
-    call tries the hub again.
+    For the bare ``multilingual-e5-small`` the hub is asked every time; while it is out of reach the bundled weights
+    stand in, with a note that says so.
     """
     path = Path(source).expanduser()
     if path.suffix == ".zip":
         return _existing(path)
-    kept = settings.cache / "packages" / f"{_slug(source)}-{_fingerprint(source, revision)}.zip"
+    from antiphon.package import resolve_source
+
+    meant, remarks = resolve_source(source, revision, on_progress)
+    kept = settings.cache / "packages" / f"{_slug(source)}-{_fingerprint(meant, revision)}.zip"
     if kept.is_file():
-        return _existing(kept)
-    kept.parent.mkdir(parents=True, exist_ok=True)
-    package = build_package(source, kept, revision=revision, on_progress=on_progress)
-    if package.manifest.notes == _existing(kept).manifest.notes:
-        return package
-    return replace(package, path=kept.replace(kept.with_name(f"{_slug(package.manifest.name)}.zip")))
+        package = _existing(kept)
+    else:
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        package = build_package(meant, kept, revision=revision, on_progress=on_progress)
+    manifest = replace(package.manifest, notes=(*remarks, *package.manifest.notes))
+    return replace(package, manifest=manifest)
 
 
 def load(

@@ -16,6 +16,7 @@
     ├── CircuitBreaking               circuit_breaking_exception             429
     ├── QueueFull                     rejected_execution_exception           429
     ├── TooLarge                      content_too_large_exception            413
+    ├── RequestTimeout                request_timeout_exception              408
     ├── InferenceError                m_l_exception                          500
     │   └── RoleError                 m_l_exception                          400
     ├── PackageError                  illegal_argument_exception             400
@@ -160,6 +161,13 @@ class TooLarge(AntiphonError):
 
     type = "content_too_large_exception"
     status = 413
+
+
+class RequestTimeout(AntiphonError):
+    """A client that announced a body and stopped sending it."""
+
+    type = "request_timeout_exception"
+    status = 408
 
 
 class InferenceError(AntiphonError):

@@ -48,8 +48,8 @@ def test_an_array_goes_to_a_file(tiny_zip: Path, tmp_path: Path) -> None:
 def test_doubled_prefixes_and_truncation_are_reported(tiny_zip: Path) -> None:
     result = embed("--model", tiny_zip, "--role", "query", "query: a", "word " * 400)
     assert result.returncode == 0
-    assert "1 texts already started with a role's prefix" in result.stderr
-    assert "1 texts were truncated" in result.stderr
+    assert "texts that already started with a role's prefix: 1" in result.stderr
+    assert "texts truncated: 1, tokens lost:" in result.stderr
 
 
 def test_no_texts_is_one_line(tiny_zip: Path) -> None:

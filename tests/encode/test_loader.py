@@ -161,6 +161,7 @@ def test_unit_length_only_when_the_configuration_says_so(tmp_path: Path) -> None
         ({"dimension": 9}, E5, "9 dimensions, model_config.embedding_dimension says 8: register it with 9"),
         ({"extra_input": "pixel_values"}, E5, "pixel_values"),
         ({}, ModelConfig("bert", query_prefix="q: ", passage_prefix="q: "), "passage_prefix"),
+        ({}, ModelConfig("bert", query_prefix="q" * 600, passage_prefix="p: "), "leaves no room for text"),
     ],
 )
 def test_a_model_that_fails_a_probe_is_not_loaded(

@@ -49,3 +49,19 @@ def test_many_texts_keep_their_order_and_positions() -> None:
     assert prediction.truncated == (8999,)
     for position in (0, 4095, 4096, 8998):
         assert np.array_equal(prediction.rows[position], embedder().embed_passages([texts[position]])[0])
+
+
+@pytest.mark.parametrize(("text", "says"), [(None, "NoneType"), (3, "int"), ("\ud800", "not valid Unicode")])
+def test_what_is_no_text_is_named_by_position(text: object, says: str) -> None:
+    with pytest.raises(IllegalArgument, match=rf"texts\[1\] .*{says}"):
+        embedder().embed_queries(["fine", text])  # type: ignore[list-item]
+
+
+def test_any_iterable_of_texts_will_do() -> None:
+    assert embedder().embed_queries(text for text in ("a", "b")).shape == (2, 8)
+
+
+@pytest.mark.parametrize(("text", "says"), [("word " * 600, "were truncated"), ("query: a", "already start with")])
+def test_what_happened_to_a_text_is_warned_of(text: str, says: str) -> None:
+    with pytest.warns(UserWarning, match=says):
+        embedder().embed_queries([text])

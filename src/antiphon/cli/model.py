@@ -65,7 +65,7 @@ def inspect(
     path: Annotated[Path, typer.Argument(help="A model zip.")],
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object for scripts.")] = False,
 ) -> None:
-    """Show what a zip holds, and what would make OpenSearch refuse it or run it wrong."""
+    """Show what a zip holds, and what would make OpenSearch refuse it or run it wrong (exit code 1)."""
     from antiphon import app
 
     inspection = app.inspect_package(path)
@@ -73,6 +73,8 @@ def inspect(
         typer.echo(orjson.dumps(render_inspection(inspection)).decode())
     else:
         _print_inspection(inspection)
+    if inspection.refusals:
+        raise typer.Exit(1)
 
 
 def _built(package: BuiltPackage, url: str | None) -> dict[str, Any]:

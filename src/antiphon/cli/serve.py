@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import os
 import signal
 import socket
@@ -16,6 +17,7 @@ from typing import Annotated, Any
 import typer
 import uvicorn
 
+from antiphon.cli.bounded_http import BoundedHttp
 from antiphon.cli.terminal import say, steps
 from antiphon.domain.deployment import Precision
 from antiphon.domain.model import ModelState
@@ -74,7 +76,8 @@ def run(settings: Settings) -> None:
                 log_level="warning",
                 access_log=False,
                 lifespan="on",
-                timeout_graceful_shutdown=int(settings.shutdown_grace_s),
+                http=BoundedHttp,
+                timeout_graceful_shutdown=math.ceil(settings.shutdown_grace_s),
             )
         )
         address = f"http://{settings.host}:{listener.getsockname()[1]}"
@@ -179,6 +182,7 @@ def _listen(host: str, port: int) -> socket.socket:
     except OSError as error:
         listener.close()
         raise IllegalArgument(
-            f"cannot listen on {host}:{port} ({error.strerror}): choose another --port, or stop what listens there"
+            f"cannot listen on {host}:{port} ({error.strerror}): "
+            "choose another --host or --port, or stop what listens there"
         ) from None
     return listener

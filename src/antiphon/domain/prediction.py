@@ -66,6 +66,24 @@ class Prediction:
     truncated: tuple[int, ...] = ()
     lost_tokens: int = 0
 
+    def notices(self, name: str) -> list[str]:
+        """Return a sentence about doubled prefixes and one about truncation, where there were any.
+
+        ``name`` is what the caller calls the texts.
+        """
+        notices, count = [], len(self.rows)
+        if self.doubled:
+            notices.append(
+                f"{len(self.doubled)} of {count} texts already start with a role's prefix, the first is "
+                f"{name}[{self.doubled[0]}]: send the bare text, the prefix is added for you"
+            )
+        if self.truncated:
+            notices.append(
+                f"{len(self.truncated)} of {count} texts were truncated, losing {self.lost_tokens} tokens, the first "
+                f"is {name}[{self.truncated[0]}]"
+            )
+        return notices
+
 
 def decide_role(model_id: str, config: ModelConfig, parameters: Mapping[str, Any] | None) -> Role | None:
     """Return the role a request asks for, None for a symmetric model.

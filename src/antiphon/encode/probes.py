@@ -58,11 +58,17 @@ class Probes:
         self._config = config
         roles = [config.prefix(role) for role in Role] if config.asymmetric else [""]
         self._roles = [tokenizer([prefix + text for text in _TEXTS]) for prefix in roles]
+        self.crowded = next((prefix for prefix in roles if tokenizer([prefix + "?"])[0].lost), None)
         self.tokens = [one for tokens in self._roles for one in tokens]
         self.longest = tokenizer([_LONG * tokenizer.max_tokens])[0]
 
     def check(self, run: Run) -> tuple[Figures, list[Floats]]:
         """Return the figures and the vectors of ``tokens``, one text per run; ProbeFailure names a bad figure."""
+        if self.crowded:
+            raise ProbeFailure(
+                f"The prefix [{self.crowded[:60]}] leaves no room for text: it fills all of the model's tokens. "
+                "Register a shorter query_prefix or passage_prefix"
+            )
         alone = [run([one])[0] for one in self.tokens]
         if not all(np.isfinite(row).all() for row in alone):
             raise ProbeFailure(

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import threading
+import warnings
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -117,6 +118,21 @@ def embed(
     return Prediction(encoded.rows, prefixed.doubled, encoded.truncated, encoded.lost_tokens)
 
 
+def _checked(texts: Iterable[str]) -> list[str]:
+    """Return the texts as a list; IllegalArgument names the first that is no text."""
+    if isinstance(texts, str):
+        raise IllegalArgument("texts must be a list of strings, but was one string: wrap it in a list")
+    checked = list(texts)
+    for position, text in enumerate(checked):
+        if not isinstance(text, str):
+            raise IllegalArgument(f"texts[{position}] must be a string, but was {type(text).__name__}")
+        try:
+            text.encode()
+        except UnicodeEncodeError as error:
+            raise IllegalArgument(f"texts[{position}] is not valid Unicode: {error.reason}") from None
+    return checked
+
+
 class TextEmbedder:
     """A model in this process, without a server. Use as a context manager, or call ``close``.
 
@@ -135,22 +151,27 @@ class TextEmbedder:
         """Length of every vector."""
         return self._encoder.report.dimension
 
-    def embed_queries(self, texts: Sequence[str]) -> NDArray[np.float32]:
+    def embed_queries(self, texts: Iterable[str]) -> NDArray[np.float32]:
         """Return float32 ``[len(texts), dimension]``, each text in the query role."""
         return self.embed(texts, Role.QUERY)
 
-    def embed_passages(self, texts: Sequence[str]) -> NDArray[np.float32]:
+    def embed_passages(self, texts: Iterable[str]) -> NDArray[np.float32]:
         """Return float32 ``[len(texts), dimension]``, each text in the passage role."""
         return self.embed(texts, Role.PASSAGE)
 
-    def embed(self, texts: Sequence[str], role: Role) -> NDArray[np.float32]:
-        """Return float32 ``[len(texts), dimension]``; a symmetric model embeds both roles alike."""
-        return self._stack(self.predict(texts, role))
+    def embed(self, texts: Iterable[str], role: Role) -> NDArray[np.float32]:
+        """Return float32 ``[len(texts), dimension]``; a symmetric model embeds both roles alike.
 
-    def predict(self, texts: Sequence[str], role: Role) -> Prediction:
+        A UserWarning tells of texts that were truncated or that already carried a prefix.
+        """
+        prediction = self.predict(texts, role)
+        for notice in prediction.notices("texts"):
+            warnings.warn(notice, stacklevel=3)
+        return self._stack(prediction)
+
+    def predict(self, texts: Iterable[str], role: Role) -> Prediction:
         """Return the vectors with what was noticed about the texts: doubled prefixes, truncation."""
-        if isinstance(texts, str):
-            raise IllegalArgument("texts must be a list of strings, but was one string: wrap it in a list")
+        texts = _checked(texts)
         wanted = role if self.config.asymmetric else None
         rows: list[NDArray[np.float32]] = []
         doubled: list[int] = []

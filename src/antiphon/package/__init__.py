@@ -10,11 +10,16 @@ from typing import TYPE_CHECKING, Any
 from antiphon.package.disk import DiskPackages
 
 if TYPE_CHECKING:
-    from antiphon.package.build import build_package
+    from antiphon.package.build import build_package, resolve_source
     from antiphon.package.inspect import inspect_package
     from antiphon.package.manifest import read_manifest
 
-_HOMES = {"build_package": "build", "inspect_package": "inspect", "read_manifest": "manifest"}
+_HOMES = {
+    "build_package": "build",
+    "inspect_package": "inspect",
+    "read_manifest": "manifest",
+    "resolve_source": "build",
+}
 
 
 def __getattr__(name: str) -> Any:
@@ -23,4 +28,4 @@ def __getattr__(name: str) -> Any:
     return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
 
 
-__all__ = ["DiskPackages", "build_package", "inspect_package", "read_manifest"]
+__all__ = ["DiskPackages", "build_package", "inspect_package", "read_manifest", "resolve_source"]

@@ -55,6 +55,16 @@ def write_archive(
     return StagedZip(output, size, digest)
 
 
+def check_output(output: Path, source: Path | None = None) -> None:
+    """Raise SourceError when ``output`` is no place for a zip: a folder, device, other file, or in ``source``."""
+    if source is not None and output.resolve().is_relative_to(source.resolve()):
+        raise SourceError(f"[{output}] is inside the model's folder [{source}]: choose another place with -o")
+    if output.exists() and not output.is_file():
+        raise SourceError(f"[{output}] is not a regular file: name a zip to write with -o")
+    if output.is_file() and output.stat().st_size and not zipfile.is_zipfile(output):
+        raise SourceError(f"[{output}] exists and is no zip: it is not replaced, choose another name with -o")
+
+
 def _write(files: Mapping[str, Content], file: IO[bytes], on_bytes: Callable[[int], None]) -> None:
     with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
         for name, content in files.items():

@@ -12,7 +12,7 @@ from tokenizers import Tokenizer
 
 from antiphon.domain.package import BuiltPackage, Overrides, PackageManifest
 from antiphon.errors import SourceError
-from antiphon.package.archive import Content, write_archive
+from antiphon.package.archive import Content, check_output, write_archive
 from antiphon.package.bundled import MODEL, PREFIX, unpack_bundled
 from antiphon.package.derive import CEILING, Derivation, Settings, max_tokens
 from antiphon.package.directory import ModelFolder, Progress, find_model, find_tokenizer, open_directory
@@ -24,6 +24,8 @@ from antiphon.package.staging import OPENSEARCH_MAX_BYTES
 
 DEFAULT_HUB_ID = f"intfloat/{MODEL}"
 """What the bare name ``multilingual-e5-small`` stands for."""
+
+Remarks = tuple[str, ...]
 
 _SENTENCEPIECE = "sentencepiece.bpe.model"
 
@@ -45,6 +47,7 @@ def build_package(
     PackageError when its graph is not a text encoder.
     """
     tell = on_progress or (lambda *_: None)
+    check_output(output, Path(source) if Path(source).is_dir() else None)
     with tempfile.TemporaryDirectory(prefix="antiphon-build-") as scratch:
         found = _open(source, revision, Path(scratch), tell)
         files, manifest = _describe(found, overrides, tell)
@@ -60,6 +63,24 @@ def build_package(
     return BuiltPackage(staged.path, staged.size_bytes, staged.sha256, told)
 
 
+def resolve_source(source: str, revision: str | None = None, tell: Progress | None = None) -> tuple[str, Remarks]:
+    """Return what ``source`` means now: itself, or for the bare name the hub's model or the bundled weights.
+
+    With the bundled weights comes a remark that says why. Asks the hub (and downloads) for the bare name only.
+    Raises SourceError when neither can be had.
+    """
+    if source != MODEL or Path(source).exists():
+        return source, ()
+    try:
+        download(DEFAULT_HUB_ID, revision, tell or (lambda *_: None))
+    except HubUnreachable as error:
+        if revision is not None:
+            raise
+        remark = f"The hub cannot be reached, so these are the bundled weights and not the original: {error.reason}"
+        return PREFIX + MODEL, (remark,)
+    return DEFAULT_HUB_ID, ()
+
+
 def _open(source: str, revision: str | None, scratch: Path, tell: Progress) -> ModelFolder:
     if revision is not None and (source.startswith(PREFIX) or Path(source).exists()):
         raise SourceError(f"[{source}] has no revisions, [{revision}] can be asked of a hub id only")
@@ -71,14 +92,8 @@ def _open(source: str, revision: str | None, scratch: Path, tell: Progress) -> M
         raise SourceError(f"[{source}] is a file, not a model folder; `antiphon model inspect` looks into a zip")
     if source != MODEL:
         return download(source, revision, tell)
-    try:
-        return download(DEFAULT_HUB_ID, revision, tell)
-    except HubUnreachable as error:
-        if revision is not None:
-            raise
-        found = unpack_bundled(PREFIX + MODEL, scratch, tell)
-        remark = f"The hub cannot be reached, so these are the bundled weights and not the original: {error.reason}"
-        return replace(found, remarks=(remark,))
+    meant, remarks = resolve_source(source, revision, tell)
+    return replace(_open(meant, revision, scratch, tell), remarks=remarks)
 
 
 def _describe(found: ModelFolder, overrides: Overrides, tell: Progress) -> tuple[dict[str, Content], PackageManifest]:

@@ -31,7 +31,8 @@ class DiskPackages:
     """Fulfils ``Packages``; thread-safe. ``root`` is made when it is first written to.
 
     ``packages/<sha256>/`` holds the files of a package and its zip, ``chunks/<model_id>/<n>`` uploads,
-    ``staging/`` what is not verified yet. ``max_bytes`` of a zip; ``timeout_s`` of one silence of a download.
+    ``staging/`` what is not verified yet. ``max_bytes`` of a zip, and of what it unpacks to; ``timeout_s`` of one
+    silence of a download.
     """
 
     def __init__(self, root: Path, *, max_bytes: int = OPENSEARCH_MAX_BYTES, timeout_s: float = 60) -> None:
@@ -104,7 +105,7 @@ class DiskPackages:
         try:
             if staged.size_bytes > OPENSEARCH_MAX_BYTES:
                 raise too_large(f"{staged.size_bytes}", OPENSEARCH_MAX_BYTES, "the staged zip")
-            entries = check_zip(staged.path, model_format, reserved=ZIP_NAME)
+            entries = check_zip(staged.path, model_format, reserved=ZIP_NAME, max_unpacked_bytes=self._max_bytes)
             if staged.sha256 != expected_sha256.strip().lower():
                 raise PackageError(
                     f"model content changed: the zip has SHA-256 [{staged.sha256}], [model_content_hash_value] is "

@@ -26,9 +26,6 @@ from antiphon.package.staging import OPENSEARCH_MAX_BYTES
 MAX_ENTRIES = 10_000
 """Files in one zip; real packages have about ten."""
 
-MAX_UNPACKED_BYTES = 2 * OPENSEARCH_MAX_BYTES
-"""What all files together may take on disk."""
-
 MAX_RATIO, _RATIO_FROM_BYTES = 100, 64 * 1024**2
 """Unpacked to packed size of the whole zip; judged only from this unpacked size on."""
 
@@ -54,7 +51,9 @@ class Entries:
     model: str
 
 
-def check_zip(path: Path, model_format: ModelFormat, *, reserved: str) -> Entries:
+def check_zip(
+    path: Path, model_format: ModelFormat, *, reserved: str, max_unpacked_bytes: int = OPENSEARCH_MAX_BYTES
+) -> Entries:
     """Check everything that the zip's directory tells; no file is unpacked.
 
     ``reserved`` is a name at the root that no entry may have. Raises PackageError.
@@ -68,7 +67,7 @@ def check_zip(path: Path, model_format: ModelFormat, *, reserved: str) -> Entrie
         names = [info.filename for info in files]
         _check_distinct([info.filename for info in infos], reserved)
         model = _check_contents(names, model_format)
-        _check_sizes(files, path.stat().st_size)
+        _check_sizes(files, path.stat().st_size, max_unpacked_bytes)
         _check_properties(archive, files)
     return Entries(frozenset(names), model)
 
@@ -194,10 +193,13 @@ def _check_contents(names: list[str], model_format: ModelFormat) -> str:
     return models[0]
 
 
-def _check_sizes(files: list[zipfile.ZipInfo], zip_bytes: int) -> None:
+def _check_sizes(files: list[zipfile.ZipInfo], zip_bytes: int, max_unpacked_bytes: int) -> None:
     total = sum(info.file_size for info in files)
-    if total > MAX_UNPACKED_BYTES:
-        raise PackageError(f"the zip would unpack to {total} bytes, at most {MAX_UNPACKED_BYTES} are allowed")
+    if total > max_unpacked_bytes:
+        raise PackageError(
+            f"the zip would unpack to {total} bytes, at most {max_unpacked_bytes} are allowed: start the server with a "
+            "larger max_package_bytes"
+        )
     if total > _RATIO_FROM_BYTES and total > MAX_RATIO * zip_bytes:
         raise PackageError(
             f"the zip would unpack to {total} bytes, more than {MAX_RATIO} times its own {zip_bytes}: it is refused as "

@@ -16,7 +16,7 @@ from starlette.responses import Response
 from starlette.routing import Route as StarletteRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from antiphon.errors import AntiphonError, IllegalArgument, TooLarge, Unavailable
+from antiphon.errors import AntiphonError, IllegalArgument, RequestTimeout, TooLarge, Unavailable
 from antiphon.flows import Node
 from antiphon.rest.call import Call, Identity, Reply, Route
 from antiphon.rest.errors import no_handler, render_error, wrong_method
@@ -28,6 +28,9 @@ COMMON_PARAMETERS = frozenset(
 )
 _HEAVY_THREADS = 256
 _LIGHT_THREADS = 16
+_SILENCE_S = 30
+"""How long a client may pause within a body."""
+
 _log = logging.getLogger("antiphon.rest")
 
 Endpoint = Callable[[Request], Awaitable[Response]]
@@ -66,25 +69,27 @@ class _Api:
             if row is None:
                 return self._respond(request, wrong_method(_uri(request), request.method, ", ".join(sorted(rows))))
             try:
-                _check_parameters(request, row)
-                call = Call(
-                    self._node,
-                    self._identity,
-                    request.method,
-                    request.url.path,
-                    request.path_params,
-                    dict(request.query_params),
-                    await self._body(request),
-                )
+                return await self._served(request, row)
             except AntiphonError as error:
                 return self._respond(request, render_error(error))
-            pool = self._heavy if row.heavy else self._light
-            try:
-                return await asyncio.get_running_loop().run_in_executor(pool, self._answer, request, row, call)
             except asyncio.CancelledError:  # the grace period of a shutdown is over
                 return self._respond(request, render_error(Unavailable("the server is shutting down")))
 
         return endpoint
+
+    async def _served(self, request: Request, row: Route) -> Response:
+        _check_parameters(request, row)
+        call = Call(
+            self._node,
+            self._identity,
+            request.method,
+            request.url.path,
+            request.path_params,
+            dict(request.query_params),
+            await self._body(request),
+        )
+        pool = self._heavy if row.heavy else self._light
+        return await asyncio.get_running_loop().run_in_executor(pool, self._answer, request, row, call)
 
     def _answer(self, request: Request, row: Route, call: Call) -> Response:
         try:
@@ -105,11 +110,16 @@ class _Api:
         parts: list[bytes] = []
         size = 0
         try:
-            async for part in request.stream():
+            stream = request.stream()
+            while part := await asyncio.wait_for(anext(stream, b""), _SILENCE_S):
                 size += len(part)
                 if size > self._max_body_bytes:
                     raise self._too_large(size)
                 parts.append(part)
+        except TimeoutError:
+            raise RequestTimeout(
+                f"the request body stopped after {size} bytes: nothing came for {_SILENCE_S} s"
+            ) from None
         except ClientDisconnect:
             raise IllegalArgument("the client closed the connection before its body was complete") from None
         body = parts[0] if len(parts) == 1 else b"".join(parts)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import urllib.parse
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -100,6 +101,16 @@ class Route:
 
 def _loads(text: bytes) -> Any:
     try:
-        return orjson.loads(text)
+        value = orjson.loads(text)
     except orjson.JSONDecodeError as error:
         raise JsonError(f"the request body is not valid JSON: {error}") from None
+    json.loads(text, object_pairs_hook=_refuse_duplicates)  # orjson keeps the last of two, which would be a guess
+    return value
+
+
+def _refuse_duplicates(pairs: list[tuple[str, Any]]) -> None:
+    seen: set[str] = set()
+    for key, _ in pairs:
+        if key in seen:
+            raise JsonError(f"Duplicate field '{key}' in the request body: send each key once")
+        seen.add(key)

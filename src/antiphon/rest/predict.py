@@ -27,7 +27,7 @@ def predict(call: Call) -> Reply:
         return render_predict(prediction, requests[0].result_filter)
 
     prediction, answer = call.node.predictor.predict(call.params["model_id"], read, body, render)
-    return Reply(answer, notices=notices + _noticed(prediction))
+    return Reply(answer, notices=notices + prediction.notices("text_docs"))
 
 
 def predict_algorithm(call: Call) -> Reply:
@@ -50,19 +50,3 @@ def stream(call: Call) -> Reply:
         "[_predict/stream] is for remote chat models and is not supported by Antiphon: use "
         f"POST /_plugins/_ml/models/{call.params['model_id']}/_predict"
     )
-
-
-def _noticed(prediction: Prediction) -> list[str]:
-    notices = []
-    count = len(prediction.rows)
-    if prediction.doubled:
-        notices.append(
-            f"{len(prediction.doubled)} of {count} texts already start with a role's prefix, the first is "
-            f"text_docs[{prediction.doubled[0]}]: send the bare text, the server adds the prefix"
-        )
-    if prediction.truncated:
-        notices.append(
-            f"{len(prediction.truncated)} of {count} texts were truncated, losing {prediction.lost_tokens} tokens, the "
-            f"first is text_docs[{prediction.truncated[0]}]"
-        )
-    return notices
