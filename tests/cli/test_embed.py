@@ -72,3 +72,18 @@ def test_a_broken_model_fails_its_probe_with_the_figure(tmp_path: Path) -> None:
     package = build_package(str(tiny_folder(tmp_path / "t", fault="ignores_mask")), tmp_path / "t.zip")
     with pytest.raises(InferenceError, match=r"cosine"):
         antiphon.load(package.path)
+
+
+def test_bundled_weights_stand_in_for_an_unreachable_hub_and_are_built_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    monkeypatch.setenv("HF_HOME", str(tmp_path / "hub"))
+    first = embed("--model", "multilingual-e5-small", "--role", "query", "hello")
+    again = embed("--model", "multilingual-e5-small", "--role", "query", "hello")
+    for result in (first, again):
+        assert result.returncode == 0, result.stderr
+        assert "The hub cannot be reached, so these are the bundled weights" in result.stderr
+        assert len(json.loads(result.stdout)["embedding"]) == 384
+    assert "Writing the zip" in first.stderr
+    assert "Writing the zip" not in again.stderr

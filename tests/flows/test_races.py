@@ -11,7 +11,7 @@ from antiphon.domain.model import Model, ModelConfig, ModelState, Pooling
 from antiphon.domain.prediction import PredictRequest
 from antiphon.domain.registration import ModelChange
 from antiphon.domain.task import Task, TaskState, TaskType
-from antiphon.errors import InferenceError
+from antiphon.errors import Conflict, InferenceError
 from tests.flows.conftest import Bench, NewBench
 
 QUERY = PredictRequest(("a question",), {"content_type": "query"})
@@ -49,6 +49,16 @@ def test_a_second_deploy_fails_alone_while_the_first_loads(bench: Bench) -> None
     assert bench.finish(first).state is TaskState.COMPLETED
     assert bench.node.definer.model(model_id).model_state is ModelState.DEPLOYED
     assert answers(bench, model_id)
+
+
+def test_a_model_that_is_deploying_is_not_changed(bench: Bench) -> None:
+    model_id = registered(bench)
+    task = held_deploy(bench, model_id)
+    with pytest.raises(Conflict, match=f"Model is deploying.*{model_id}"):
+        bench.node.definer.change_model(model_id, ModelChange(description="new"))
+    bench.loader.load_gate.set()
+    bench.finish(task)
+    bench.node.definer.change_model(model_id, ModelChange(description="new"))
 
 
 def test_an_undeploy_while_loading_wins(bench: Bench) -> None:
