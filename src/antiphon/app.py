@@ -7,6 +7,7 @@ ready at once.
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 import secrets
 import time
@@ -150,7 +151,7 @@ def load(
         raise IllegalArgument(
             f"[precision] must be one of {[item.value for item in Precision]}, but was [{precision}]"
         ) from None
-    used = settings or Settings.load()
+    used = settings or Settings.load(env=os.environ)
     used = replace(
         used, threads=threads or used.threads, max_queue_texts=max(used.max_queue_texts, TextEmbedder.SLICE_TEXTS)
     )
