@@ -296,3 +296,16 @@ def test_nothing_but_a_zip_is_ever_replaced(tmp_path: Path) -> None:
     assert inside.read_bytes() == before
     first = build_package(str(source), tmp_path / "m.zip")
     assert build_package(str(source), tmp_path / "m.zip").sha256 == first.sha256
+
+
+@pytest.mark.parametrize(
+    ("overrides", "says"),
+    [
+        (Overrides(space_type="euclid"), r"\[euclid\] is none of k-NN's"),
+        (Overrides(name="a<b"), "Model name can only contain"),
+        (Overrides(description="50% more"), "Model description can only contain"),
+    ],
+)
+def test_overrides_that_opensearch_would_refuse(tmp_path: Path, overrides: Overrides, says: str) -> None:
+    with pytest.raises(SourceError, match=says):
+        build_package(str(tiny_folder(tmp_path / "m")), tmp_path / "m.zip", overrides=overrides)

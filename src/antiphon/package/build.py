@@ -10,6 +10,7 @@ from pathlib import Path
 
 from tokenizers import Tokenizer
 
+from antiphon.domain.names import text_problems
 from antiphon.domain.package import BuiltPackage, Overrides, PackageManifest
 from antiphon.errors import SourceError
 from antiphon.package.archive import Content, check_output, write_archive
@@ -26,6 +27,9 @@ DEFAULT_HUB_ID = f"intfloat/{MODEL}"
 """What the bare name ``multilingual-e5-small`` stands for."""
 
 Remarks = tuple[str, ...]
+
+SPACE_TYPES = ("l2", "cosinesimil", "innerproduct", "hamming", "l1", "linf")
+"""k-NN's space types, as ``additional_config.space_type`` names them."""
 
 _SENTENCEPIECE = "sentencepiece.bpe.model"
 
@@ -47,6 +51,7 @@ def build_package(
     PackageError when its graph is not a text encoder.
     """
     tell = on_progress or (lambda *_: None)
+    _check_overrides(overrides)
     check_output(output, Path(source) if Path(source).is_dir() else None)
     with tempfile.TemporaryDirectory(prefix="antiphon-build-") as scratch:
         found = _open(source, revision, Path(scratch), tell)
@@ -138,6 +143,15 @@ def _tokenizer(path: Path, settings: Settings) -> tuple[Content, list[str]]:
     document["truncation"] = {"direction": "Right", "max_length": allowed, "strategy": "LongestFirst", "stride": 0}
     text = json.dumps(document, ensure_ascii=False, separators=(",", ":"))
     return text.encode(), [f"Texts are cut at {allowed} tokens, the model's own limit, which tokenizer.json lacked."]
+
+
+def _check_overrides(overrides: Overrides) -> None:
+    """Raise SourceError for a name, description or space type that OpenSearch would refuse later."""
+    problems = text_problems("Model name", overrides.name) + text_problems("Model description", overrides.description)
+    if problems:
+        raise SourceError(problems[0])
+    if overrides.space_type not in (None, *SPACE_TYPES):
+        raise SourceError(f"the space type [{overrides.space_type}] is none of k-NN's: {list(SPACE_TYPES)}")
 
 
 def _sentences(changes: list[str]) -> list[str]:
