@@ -103,6 +103,8 @@ def _file_path(url: str) -> Path:
     path = unquote(parts.path, errors="surrogateescape")
     if not path.startswith("/"):
         raise PackageError(f"[{url}] has no absolute path; write file:///path/to/package.zip")
+    if "\0" in path:
+        raise PackageError(f"[{url}] has a null byte (%00) in its path, which no file has")
     return Path(path)
 
 
