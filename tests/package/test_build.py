@@ -309,3 +309,18 @@ def test_nothing_but_a_zip_is_ever_replaced(tmp_path: Path) -> None:
 def test_overrides_that_opensearch_would_refuse(tmp_path: Path, overrides: Overrides, says: str) -> None:
     with pytest.raises(SourceError, match=says):
         build_package(str(tiny_folder(tmp_path / "m")), tmp_path / "m.zip", overrides=overrides)
+
+
+def test_an_unpacked_package_keeps_its_prefixes_when_built_again(tmp_path: Path) -> None:
+    prefixes = Overrides(name="mine", query_prefix="ask: ", passage_prefix="tell: ", pooling_mode="cls")
+    first = build_package(str(tiny_folder(tmp_path / "m")), tmp_path / "m.zip", overrides=prefixes)
+    with zipfile.ZipFile(first.path) as archive:
+        archive.extractall(tmp_path / "again")
+    again = build_package(str(tmp_path / "again"), tmp_path / "again.zip", overrides=Overrides(query_prefix="q: "))
+    assert again.manifest.name == "mine"
+    assert again.manifest.config.passage_prefix == "tell: "
+    assert again.manifest.config.pooling is first.manifest.config.pooling
+    assert again.manifest.config.query_prefix == "q: "
+    assert again.manifest.origins["passage_prefix"] == "antiphon.json"
+    assert again.manifest.origins["query_prefix"] == "flag"
+    assert read_manifest(again.path) == again.manifest

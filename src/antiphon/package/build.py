@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import tempfile
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 
 from tokenizers import Tokenizer
@@ -20,7 +20,7 @@ from antiphon.package.directory import ModelFolder, Progress, find_model, find_t
 from antiphon.package.families import family_of
 from antiphon.package.graph import facts, load_graph, portable
 from antiphon.package.hub import HubUnreachable, download
-from antiphon.package.manifest import NAME, render_manifest
+from antiphon.package.manifest import NAME, read_manifest, render_manifest
 from antiphon.package.staging import OPENSEARCH_MAX_BYTES
 
 DEFAULT_HUB_ID = f"intfloat/{MODEL}"
@@ -55,7 +55,14 @@ def build_package(
     check_output(output, Path(source) if Path(source).is_dir() else None)
     with tempfile.TemporaryDirectory(prefix="antiphon-build-") as scratch:
         found = _open(source, revision, Path(scratch), tell)
-        files, manifest = _describe(found, overrides, tell)
+        known = read_manifest(found.folder)
+        files, manifest = _describe(found, _filled(overrides, known), tell)
+        if known is not None:
+            given = {
+                key: origin for key, origin in manifest.origins.items() if getattr(overrides, key, None) is not None
+            }
+            manifest = replace(manifest, origins=dict.fromkeys(manifest.origins, NAME) | given)
+            files[NAME] = render_manifest(manifest)
         total = sum(len(item) if isinstance(item, bytes) else item.stat().st_size for item in files.values())
         if total >= OPENSEARCH_MAX_BYTES:
             raise SourceError(
@@ -143,6 +150,25 @@ def _tokenizer(path: Path, settings: Settings) -> tuple[Content, list[str]]:
     document["truncation"] = {"direction": "Right", "max_length": allowed, "strategy": "LongestFirst", "stride": 0}
     text = json.dumps(document, ensure_ascii=False, separators=(",", ":"))
     return text.encode(), [f"Texts are cut at {allowed} tokens, the model's own limit, which tokenizer.json lacked."]
+
+
+def _filled(overrides: Overrides, known: PackageManifest | None) -> Overrides:
+    """Return the overrides with what an unpacked package's own manifest says where they say nothing."""
+    if known is None:
+        return overrides
+    config = known.config
+    own = Overrides(
+        name=known.name,
+        description=known.description,
+        query_prefix=config.query_prefix,
+        passage_prefix=config.passage_prefix,
+        pooling_mode=config.pooling_mode,
+        normalize_result=config.normalize_result,
+        model_type=config.model_type,
+        space_type=(config.additional_config or {}).get("space_type"),
+    )
+    given = {item.name: getattr(overrides, item.name) for item in fields(Overrides)}
+    return replace(own, **{key: value for key, value in given.items() if value is not None})
 
 
 def _check_overrides(overrides: Overrides) -> None:
