@@ -12,7 +12,6 @@
     │   ├── Forbidden                                                        403
     │   ├── Conflict                                                         409
     │   └── Throttled                                                        429
-    ├── IndexNotFound                 index_not_found_exception              404
     ├── CircuitBreaking               circuit_breaking_exception             429
     ├── QueueFull                     rejected_execution_exception           429
     ├── TooLarge                      content_too_large_exception            413
@@ -133,13 +132,6 @@ class Throttled(StatusError):
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason, status=429)
-
-
-class IndexNotFound(AntiphonError):
-    """A named index that does not exist."""
-
-    type = "index_not_found_exception"
-    status = 404
 
 
 class CircuitBreaking(AntiphonError):

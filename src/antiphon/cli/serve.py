@@ -145,7 +145,7 @@ def _provide(app: Any, settings: Settings, server: _Server) -> None:
             task = app.node.tasks.get(task.task_id)
         if task is not None and task.state is TaskState.FAILED:
             raise IllegalArgument(f"the model [{source}] cannot be served: {task.error}")
-        _follow_deploy(app, package, server)
+        _follow_deploy(app, package, source, server)
     except AntiphonError as error:
         server.fail(error)
     except Exception as error:  # noqa: BLE001  a thread of its own: without this the server would run on, silent
@@ -153,9 +153,11 @@ def _provide(app: Any, settings: Settings, server: _Server) -> None:
         server.fail(AntiphonError(f"the model [{source}] cannot be served: {error}"))
 
 
-def _follow_deploy(app: Any, package: Any, server: _Server) -> None:
+def _follow_deploy(app: Any, package: Any, source: str, server: _Server) -> None:
     while not server.should_exit:
         model = app.provided(package)
+        if model is not None and model.model_state is ModelState.REGISTERED:
+            app.provide(package, source)  # its deploy has not begun; when it cannot, this says why
         if model is None or model.model_state in (ModelState.DEPLOY_FAILED, ModelState.UNDEPLOYED):
             errors = [
                 task.error
