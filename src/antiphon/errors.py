@@ -23,7 +23,26 @@
     ├── MissingArgument               null_pointer_exception                 500
     ├── EmptyBody                     i_o_exception                          500
     ├── ResourceNotFound              m_l_resource_not_found_exception       500
-    └── Unavailable                   exception                              503
+    ├── Unavailable                   exception                              503
+    ├── IndexNotFound                 index_not_found_exception              404
+    ├── IndexExists                   resource_already_exists_exception      400
+    ├── InvalidIndexName              invalid_index_name_exception           400
+    ├── InvalidAliasName              invalid_alias_name_exception           400
+    ├── IndexClosed                   index_closed_exception                 400
+    ├── ClusterBlock                  cluster_block_exception                403
+    ├── VersionConflict               version_conflict_engine_exception      409
+    ├── DocumentMissing               document_missing_exception             404
+    ├── RoutingMissing                routing_missing_exception              400
+    ├── MapperParsing                 mapper_parsing_exception               400
+    ├── StrictDynamicMapping          strict_dynamic_mapping_exception       400
+    ├── NumberFormat                  number_format_exception                400
+    ├── ContentParse                  x_content_parse_exception              400
+    ├── QueryShardError               query_shard_exception                  400
+    ├── SearchPhaseError              search_phase_execution_exception       of its cause
+    ├── TooManyClauses                too_many_clauses                       400
+    ├── ScriptError                   script_exception                       400
+    ├── SearchContextMissing          search_context_missing_exception       404
+    └── MissingResource               resource_not_found_exception           404
 
 Low rooms raise these words with the cause attached; only ``rest/errors.py`` makes JSON of them, and only
 ``cli`` makes a line of them. The names follow OpenSearch's own ``type`` strings (snake-cased Java classes).
@@ -31,22 +50,27 @@ Low rooms raise these words with the cause attached; only ``rest/errors.py`` mak
 
 from __future__ import annotations
 
-from typing import ClassVar
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 
 class AntiphonError(Exception):
     """What every room raises: ``reason`` says what happened, which value, and what to do.
 
-    ``cause`` is rendered as the envelope's ``caused_by``; it is itself one of our errors.
+    ``cause`` is rendered as the envelope's ``caused_by``; it is itself one of our errors. ``metadata`` are the keys
+    that OpenSearch shows beside ``reason`` (``index``, ``processor_type`` ...).
     """
 
     type: ClassVar[str] = "exception"
     status: int = 500
 
-    def __init__(self, reason: str, *, cause: AntiphonError | None = None) -> None:
+    def __init__(
+        self, reason: str, *, cause: AntiphonError | None = None, metadata: Mapping[str, Any] | None = None
+    ) -> None:
         super().__init__(reason)
         self.reason = reason
         self.cause = cause
+        self.metadata = dict(metadata or {})
 
 
 class IllegalArgument(AntiphonError):
@@ -211,3 +235,141 @@ class Unavailable(AntiphonError):
     """The process is shutting down, or a resource it needs is gone; another attempt may succeed, 503."""
 
     status = 503
+
+
+class IndexNotFound(AntiphonError):
+    """A concrete index that does not exist."""
+
+    type = "index_not_found_exception"
+    status = 404
+
+
+class IndexExists(AntiphonError):
+    """The name of an index, or template, that exists already."""
+
+    type = "resource_already_exists_exception"
+    status = 400
+
+
+class InvalidIndexName(AntiphonError):
+    """A name that no index may have."""
+
+    type = "invalid_index_name_exception"
+    status = 400
+
+
+class InvalidAliasName(AntiphonError):
+    """A name that no alias may have."""
+
+    type = "invalid_alias_name_exception"
+    status = 400
+
+
+class IndexClosed(AntiphonError):
+    """A search or write to a closed index."""
+
+    type = "index_closed_exception"
+    status = 400
+
+
+class ClusterBlock(AntiphonError):
+    """An operation that an ``index.blocks`` setting forbids."""
+
+    type = "cluster_block_exception"
+    status = 403
+
+
+class VersionConflict(AntiphonError):
+    """Another version of the document than the request asked for."""
+
+    type = "version_conflict_engine_exception"
+    status = 409
+
+
+class DocumentMissing(AntiphonError):
+    """An update of a document that does not exist."""
+
+    type = "document_missing_exception"
+    status = 404
+
+
+class RoutingMissing(AntiphonError):
+    """A request without the routing that the mapping requires."""
+
+    type = "routing_missing_exception"
+    status = 400
+
+
+class MapperParsing(AntiphonError):
+    """A mapping that cannot be read, or a document that does not fit it."""
+
+    type = "mapper_parsing_exception"
+    status = 400
+
+
+class StrictDynamicMapping(AntiphonError):
+    """A new field where the mapping is strict."""
+
+    type = "strict_dynamic_mapping_exception"
+    status = 400
+
+
+class NumberFormat(AntiphonError):
+    """A text that is no number."""
+
+    type = "number_format_exception"
+    status = 400
+
+
+class ContentParse(AntiphonError):
+    """A body of known shape with an unknown key or a value of another type."""
+
+    type = "x_content_parse_exception"
+    status = 400
+
+
+class QueryShardError(AntiphonError):
+    """A query that cannot be built against the mapping."""
+
+    type = "query_shard_exception"
+    status = 400
+
+
+class TooManyClauses(AntiphonError):
+    """More clauses than a boolean query may have."""
+
+    type = "too_many_clauses"
+    status = 400
+
+
+class ScriptError(AntiphonError):
+    """A script that is not one of the recognised ones, or fails on a document."""
+
+    type = "script_exception"
+    status = 400
+
+
+class SearchContextMissing(AntiphonError):
+    """An unknown scroll or point in time."""
+
+    type = "search_context_missing_exception"
+    status = 404
+
+
+class MissingResource(AntiphonError):
+    """No such pipeline, document source or task."""
+
+    type = "resource_not_found_exception"
+    status = 404
+
+
+class SearchPhaseError(AntiphonError):
+    """What stopped the search on an index: ``failure`` as found, with ``index`` and ``index_uuid`` in its metadata."""
+
+    type = "search_phase_execution_exception"
+
+    def __init__(self, failure: AntiphonError, node_id: str) -> None:
+        super().__init__("all shards failed", cause=failure.cause or failure)
+        self.failure = failure
+        self.node_id = node_id
+        self.status = failure.status

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,11 +11,16 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from antiphon.domain.analysis import AnalyzeRequest, Token
 from antiphon.domain.deployment import DeployReport, EncoderStats, Precision
+from antiphon.domain.mapping import IndexMapping
 from antiphon.domain.model import Model, ModelConfig, ModelFormat
 from antiphon.domain.model_group import ModelGroup
 from antiphon.domain.package import StagedZip as StagedZip
+from antiphon.domain.store import IndexStats, StoredDocument, Write, Written
 from antiphon.domain.task import Task
+from antiphon.errors import AntiphonError
+from antiphon.query import Explanation, Fetch, Query, Search, SearchHit, ShardResult
 
 Clock = Callable[[], int]
 """Epoch milliseconds."""
@@ -179,6 +184,107 @@ class Catalog(Protocol):
 
     def cluster_uuid(self) -> str:
         """The id of this cluster of one, stable across restarts."""
+
+
+class Snapshot(Protocol):
+    """One index as the last refresh left it; immutable, readable from any thread, held until ``close``.
+
+    Rows number documents from 0, older first. Numbers mean nothing in another snapshot.
+    """
+
+    @property
+    def documents(self) -> int:
+        """How many documents there are."""
+
+    def search(self, search: Search, vectors: Sequence[NDArray[np.float32]]) -> ShardResult:
+        """Run every leg. ``vectors[n]`` float32 ``[dimension]`` fills slot n. QueryShardError for a user's mistake."""
+
+    def fetch(
+        self,
+        search: Search,
+        vectors: Sequence[NDArray[np.float32]],
+        rows: Sequence[int],
+        scores: Sequence[float | None],
+        fetch: Fetch | None = None,
+    ) -> list[SearchHit]:
+        """Return the hits of these rows, in order, with everything ``fetch`` (default: the search's own) asks for."""
+
+    def count(self, query: Query, vectors: Sequence[NDArray[np.float32]]) -> int:
+        """Return how many documents match."""
+
+    def matching(self, query: Query, vectors: Sequence[NDArray[np.float32]]) -> NDArray[np.int64]:
+        """Return the rows that match, ascending."""
+
+    def explain(self, query: Query, vectors: Sequence[NDArray[np.float32]], doc_id: str) -> Explanation | None:
+        """Return why the document scores as it does; None when there is none or it does not match."""
+
+    def stored(self, rows: Sequence[int]) -> list[StoredDocument]:
+        """Return the documents of these rows as this snapshot sees them, in order."""
+
+    def close(self) -> None:
+        """Let go. Idempotent."""
+
+
+class IndexStore(Protocol):
+    """The documents of one index, durable when ``write`` returns. Thread-safe; one writer at a time inside."""
+
+    def get(self, doc_id: str) -> StoredDocument | None:
+        """Return the document as last written, refreshed or not."""
+
+    def get_many(self, ids: Sequence[str]) -> list[StoredDocument | None]:
+        """Return the documents in the order of ``ids``."""
+
+    def write(self, writes: Sequence[Write]) -> list[Written | AntiphonError]:
+        """Apply in order, in one commit; a conflict fails its item only. Durable (fsync) unless configured async."""
+
+    def refresh(self) -> None:
+        """Make every acknowledged write searchable; returns when it is."""
+
+    def snapshot(self) -> Snapshot:
+        """Return the current snapshot, held for the caller, who closes it."""
+
+    def remap(self, mapping: IndexMapping) -> None:
+        """Index later writes by this mapping (it only ever grows)."""
+
+    def configure(self, settings: Mapping[str, Any]) -> None:
+        """Take the index's flat settings: refresh interval, durability, analysis."""
+
+    def stats(self) -> IndexStats:
+        """Return counts and sizes."""
+
+    def flush(self) -> None:
+        """Seal what is in memory to disk; used by _flush, _forcemerge and close."""
+
+    def force_merge(self) -> None:
+        """Merge to as few segments as possible; returns when done."""
+
+    def rebuild(self) -> None:
+        """Delete every search structure and derive it anew from the documents; searches go on meanwhile."""
+
+
+class Engine(Protocol):
+    """Every index's data on this node, by uuid."""
+
+    def create(self, uuid: str, mapping: IndexMapping, settings: Mapping[str, Any]) -> IndexStore:
+        """Make an empty index; IllegalArgument when its analysis settings cannot be built."""
+
+    def open(self, uuid: str, mapping: IndexMapping, settings: Mapping[str, Any]) -> IndexStore:
+        """Return the store, opened (repaired, rebuilt where needed) on first use."""
+
+    def drop(self, uuid: str) -> None:
+        """Delete the data once no snapshot holds it. Idempotent."""
+
+    def known(self) -> list[str]:
+        """Return the uuids that have data here."""
+
+    def analyze(self, settings: Mapping[str, Any], request: AnalyzeRequest) -> list[Token]:
+        """Return the tokens of a text; IllegalArgument for an unknown analyzer, tokenizer or filter."""
+
+    def check_analysis(self, settings: Mapping[str, Any], analyzers: Sequence[str]) -> None:
+        """IllegalArgument when the flat ``index.analysis.*`` settings, or a named analyzer, cannot be built."""
+
+    def close(self) -> None:
+        """Seal and close everything. Idempotent."""
 
 
 class Gauges(Protocol):

@@ -9,7 +9,8 @@ from collections.abc import Collection
 from typing import Any
 
 from antiphon.errors import IllegalArgument, ParsingError
-from antiphon.query.clauses import Scalar
+
+Scalar = str | int | float | bool
 
 _MINIMUM = re.compile(r"-?\d{1,6}%?|\d{1,6}<-?\d{1,6}%?(\s+\d{1,6}<-?\d{1,6}%?)*")
 

@@ -1,123 +1,156 @@
-"""A whole search over a catalog: the query and everything around it, and what is found."""
+"""A search body, parsed and bound to one index: what to match, how to order, what to return."""
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping
-from dataclasses import dataclass
-from enum import StrEnum
+from dataclasses import dataclass, field
 from typing import Any
 
-from antiphon.query.clauses import MatchAll, Query, Scalar
-from antiphon.query.schema import Document
-
-MAX_RESULT_WINDOW = 10_000
-SCORE = "_score"
-DOC = "_doc"
-
-
-class Missing(StrEnum):
-    """Where documents without the sort field go; a value in its place is not supported."""
-
-    FIRST = "_first"
-    LAST = "_last"
+from antiphon.domain.role import Role
+from antiphon.query.aggregations import Aggregation
+from antiphon.query.nodes import MatchAll, Query
 
 
 @dataclass(frozen=True, slots=True)
-class Sort:
-    """One sort key: a field, ``_score``, ``_id`` or ``_doc``. Of several values, ``largest`` or smallest counts."""
+class EmbedText:
+    """A slot to be filled by a model: ``flows`` embeds ``text`` with ``model_id`` in ``role``.
+
+    ``field`` is the vector field it will be compared with, for fingerprints and dimensions.
+    """
+
+    model_id: str
+    text: str
+    field: str
+    role: Role = Role.QUERY
+
+
+@dataclass(frozen=True, slots=True)
+class Vector:
+    """A slot that the body filled: the vector as it was given."""
+
+    values: tuple[float, ...]
+
+
+Slot = EmbedText | Vector
+
+
+@dataclass(frozen=True, slots=True)
+class SortKey:
+    """One key: a field, ``_score``, ``_doc``, ``_id``, ``_seq_no`` or ``_index``.
+
+    ``missing`` is ``_first``, ``_last`` or a typed value; ``mode`` min, max, avg, sum or median (None: min ascending,
+    max descending). ``nested`` and ``nested_filter`` choose the objects whose values count. ``mapped`` is False for
+    an unmapped field with ``unmapped_type``. ``format`` renders dates.
+    """
 
     field: str
     descending: bool = False
-    missing: Missing = Missing.LAST
-    largest: bool = False
+    missing: str | int | float = "_last"
+    mode: str | None = None
+    nested: str = ""
+    nested_filter: Query | None = None
+    mapped: bool = True
+    format: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class SourceFilter:
-    """Which paths of ``_source`` are shown: dotted, ``*`` matches any text; a path brings all below it."""
+    """Which part of ``_source`` a hit carries; patterns with ``*``, excludes win; ``enabled`` False: none at all."""
 
-    show: bool = True
+    enabled: bool = True
     includes: tuple[str, ...] = ()
     excludes: tuple[str, ...] = ()
 
 
-class Metric(StrEnum):
-    """Aggregations that yield figures."""
+@dataclass(frozen=True, slots=True)
+class FieldRequest:
+    """One entry of ``fields`` or ``docvalue_fields``: a name or pattern, and how to render dates."""
 
-    MIN = "min"
-    MAX = "max"
-    SUM = "sum"
-    AVG = "avg"
-    STATS = "stats"
-    VALUE_COUNT = "value_count"
-    CARDINALITY = "cardinality"
+    pattern: str
+    format: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class MetricAggregation:
-    """One figure, or several for STATS, over a field's values."""
+class HighlightField:
+    """How one field (or pattern) is highlighted. ``fragments`` 0 returns the whole text."""
 
-    metric: Metric
-    field: str
-
-
-@dataclass(frozen=True, slots=True)
-class TermsAggregation:
-    """The most frequent values of a field, or by ``order`` (``_count`` or ``_key``) otherwise."""
-
-    field: str
-    size: int = 10
-    min_doc_count: int = 1
-    order: str = "_count"
-    descending: bool = True
-    aggregations: Mapping[str, Aggregation] = dataclasses.field(default_factory=dict)
-
-
-Aggregation = MetricAggregation | TermsAggregation
+    pattern: str
+    pre_tag: str = "<em>"
+    post_tag: str = "</em>"
+    fragment_size: int = 100
+    fragments: int = 5
+    no_match_size: int = 0
+    require_field_match: bool = True
+    query: Query | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class CatalogSearch:
-    """A parsed search body. ``track_total_hits``: count up to this many; True counts all, False shows no total."""
+class InnerHits:
+    """The objects that made a nested query match, or the documents of a collapsed group."""
 
-    query: Query = dataclasses.field(default_factory=MatchAll)
+    name: str
+    size: int = 3
     from_: int = 0
-    size: int = 10
-    sort: tuple[Sort, ...] = ()
-    search_after: tuple[Scalar | None, ...] | None = None
-    source: SourceFilter = dataclasses.field(default_factory=SourceFilter)
-    aggregations: Mapping[str, Aggregation] = dataclasses.field(default_factory=dict)
-    track_total_hits: bool | int = MAX_RESULT_WINDOW
-    track_scores: bool = False
-    min_score: float | None = None
+    sort: tuple[SortKey, ...] = ()
+    fetch: Fetch = field(default_factory=lambda: Fetch())
+
+
+@dataclass(frozen=True, slots=True)
+class Fetch:
+    """What a hit shows besides index, id and score."""
+
+    source: SourceFilter = SourceFilter()
+    fields: tuple[FieldRequest, ...] = ()
+    docvalue_fields: tuple[FieldRequest, ...] = ()
+    no_stored: bool = False
+    highlight: tuple[HighlightField, ...] = ()
+    explain: bool = False
     version: bool = False
     seq_no_primary_term: bool = False
 
 
 @dataclass(frozen=True, slots=True)
-class Hit:
-    """One document found. ``score`` is None under a field sort; ``source`` is filtered, None when not shown."""
+class Collapse:
+    """One hit per value of a keyword or number field."""
 
-    document: Document
-    score: float | None
-    source: dict[str, Any] | None
-    sort: tuple[Scalar | None, ...] | None = None
+    field: str
+    inner_hits: tuple[InnerHits, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
-class Total:
-    """How many documents match: exactly (``eq``), or at least (``gte``)."""
+class Rescore:
+    """A second query over the best ``window_size``; ``score_mode`` total, multiply, avg, max or min."""
 
-    value: int
-    relation: str = "eq"
+    query: Query
+    window_size: int = 10
+    query_weight: float = 1.0
+    rescore_query_weight: float = 1.0
+    score_mode: str = "total"
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
-    """One page of hits. ``aggregations`` have the shape of OpenSearch's response member of that name."""
+class Search:
+    """One index's share of a search. ``legs`` is one query, or one per sub-query of ``hybrid``.
 
-    hits: tuple[Hit, ...]
-    total: Total | None
-    max_score: float | None
-    aggregations: dict[str, Any] = dataclasses.field(default_factory=dict)
+    ``track_total_hits``: True counts all, False omits the total, a number counts up to it. ``pagination_depth`` is
+    the hybrid's D (None: ``size``).
+    """
+
+    legs: tuple[Query, ...] = (MatchAll(),)
+    slots: tuple[Slot, ...] = ()
+    hybrid: bool = False
+    pagination_depth: int | None = None
+    from_: int = 0
+    size: int = 10
+    sort: tuple[SortKey, ...] = ()
+    search_after: tuple[Any, ...] | None = None
+    min_score: float | None = None
+    post_filter: Query | None = None
+    track_total_hits: bool | int = 10_000
+    track_scores: bool = False
+    terminate_after: int = 0
+    aggregations: Mapping[str, Aggregation] = field(default_factory=dict)
+    collapse: Collapse | None = None
+    rescore: tuple[Rescore, ...] = ()
+    slice: tuple[int, int] | None = None
+    fetch: Fetch = field(default_factory=Fetch)

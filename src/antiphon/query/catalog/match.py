@@ -16,8 +16,8 @@ from typing import Any, assert_never
 
 from antiphon.domain.pattern import between_stars
 from antiphon.query import reading
-from antiphon.query.analyse import terms_of
-from antiphon.query.clauses import (
+from antiphon.query.catalog.analyse import terms_of
+from antiphon.query.catalog.clauses import (
     Bool,
     Exists,
     Ids,
@@ -35,7 +35,7 @@ from antiphon.query.clauses import (
     Wildcard,
     required,
 )
-from antiphon.query.schema import Document, FieldType, Schema, has_value, values_of
+from antiphon.query.catalog.schema import Document, FieldType, Schema, has_value, values_of
 
 _K1 = 1.2
 _B = 0.75

@@ -5,8 +5,10 @@ from typing import Any
 import pytest
 
 from antiphon.errors import AntiphonError, IllegalArgument, ParsingError, ValidationError
-from antiphon.query import CatalogSearch, Schema, parse_query, parse_search
-from antiphon.query.clauses import (
+from antiphon.query import CatalogSearch, Schema
+from antiphon.query import parse_catalog_query as parse_query
+from antiphon.query import parse_catalog_search as parse_search
+from antiphon.query.catalog.clauses import (
     Bool,
     Exists,
     Ids,
@@ -23,7 +25,7 @@ from antiphon.query.clauses import (
     Wildcard,
     required,
 )
-from antiphon.query.search import Metric, MetricAggregation, Missing, Sort, SourceFilter, TermsAggregation
+from antiphon.query.catalog.search import Metric, MetricAggregation, Missing, Sort, SourceFilter, TermsAggregation
 
 SCHEMA = Schema()
 

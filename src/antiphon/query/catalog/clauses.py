@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-Scalar = str | int | float | bool
+from antiphon.query.reading import Scalar as Scalar
 
 
 class Operator(StrEnum):

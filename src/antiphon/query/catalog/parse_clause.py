@@ -8,7 +8,7 @@ from typing import Any
 
 from antiphon.errors import IllegalArgument, ParsingError
 from antiphon.query import reading
-from antiphon.query.clauses import (
+from antiphon.query.catalog.clauses import (
     Bool,
     Exists,
     Ids,
@@ -25,7 +25,7 @@ from antiphon.query.clauses import (
     Terms,
     Wildcard,
 )
-from antiphon.query.schema import FieldType, Schema
+from antiphon.query.catalog.schema import FieldType, Schema
 
 _MAX_DEPTH = 60
 _MAX_TERMS = 65_536

@@ -7,8 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from antiphon.query import Document, Found, Total, parse_search, run_search
-from antiphon.query.analyse import terms_of
+from antiphon.query import Document, Found, Total
+from antiphon.query import parse_catalog_search as parse_search
+from antiphon.query import run_catalog_search as run_search
+from antiphon.query.catalog.analyse import terms_of
 
 MODELS = [
     Document(

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from antiphon.domain.pattern import star_pattern
-from antiphon.query.aggregate import aggregate
-from antiphon.query.clauses import Scalar
-from antiphon.query.match import Corpus
-from antiphon.query.schema import Document, Schema, values_of
-from antiphon.query.search import DOC, SCORE, CatalogSearch, Found, Hit, Missing, Sort, SourceFilter, Total
+from antiphon.query.catalog.aggregate import aggregate
+from antiphon.query.catalog.clauses import Scalar
+from antiphon.query.catalog.match import Corpus
+from antiphon.query.catalog.schema import Document, Schema, values_of
+from antiphon.query.catalog.search import DOC, SCORE, CatalogSearch, Found, Hit, Missing, Sort, SourceFilter, Total
 
 _SortValues = tuple[Scalar | None, ...]
 

@@ -7,10 +7,10 @@ from typing import Any
 
 from antiphon.errors import IllegalArgument, ParsingError, ValidationError
 from antiphon.query import reading
-from antiphon.query.clauses import MatchAll, Scalar
-from antiphon.query.parse_clause import parse_query
-from antiphon.query.schema import FieldType, Schema
-from antiphon.query.search import (
+from antiphon.query.catalog.clauses import MatchAll, Scalar
+from antiphon.query.catalog.parse_clause import parse_query
+from antiphon.query.catalog.schema import FieldType, Schema
+from antiphon.query.catalog.search import (
     DOC,
     MAX_RESULT_WINDOW,
     SCORE,

@@ -6,9 +6,9 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any, assert_never
 
-from antiphon.query.clauses import Scalar
-from antiphon.query.schema import Document, Schema, values_of
-from antiphon.query.search import Aggregation, Metric, MetricAggregation, TermsAggregation
+from antiphon.query.catalog.clauses import Scalar
+from antiphon.query.catalog.schema import Document, Schema, values_of
+from antiphon.query.catalog.search import Aggregation, Metric, MetricAggregation, TermsAggregation
 
 
 def aggregate(aggregations: Mapping[str, Aggregation], documents: Sequence[Document], schema: Schema) -> dict[str, Any]:

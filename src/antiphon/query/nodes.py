@@ -1,0 +1,385 @@
+"""What can be asked of an index: one frozen type per node, closed by ``Query``.
+
+``query.parse`` makes them against an index's mapping, so that a node is already bound: its field exists, its values
+are of the field's family (dates in epoch milliseconds, booleans 0 and 1), several fields have become a ``DisMax`` or a
+``Bool``, and an unmapped field a ``MatchNone``. Text is still text: the engine that indexed it analyses it.
+Vectors are numbered slots. Everything is hashable, so that an engine may keep a filter's answer.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from antiphon.query.script import Expression
+
+if TYPE_CHECKING:
+    from antiphon.query.search import InnerHits
+
+
+class Operator(StrEnum):
+    """How the terms of a text combine."""
+
+    OR = "or"
+    AND = "and"
+
+
+@dataclass(frozen=True, slots=True)
+class Fuzziness:
+    """Allowed edits. ``edits`` is None for AUTO: none below ``low`` characters, 1 below ``high``, else 2."""
+
+    edits: int | None = None
+    low: int = 3
+    high: int = 6
+
+    def edits_for(self, length: int) -> int:
+        """Return how many edits a term of ``length`` characters may have."""
+        if self.edits is not None:
+            return self.edits
+        return 0 if length < self.low else 1 if length < self.high else 2
+
+
+@dataclass(frozen=True, slots=True)
+class MatchAll:
+    """Every document, score ``boost``."""
+
+    boost: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class MatchNone:
+    """No document."""
+
+
+@dataclass(frozen=True, slots=True)
+class TextMatch:
+    """Analysed terms of ``text`` on a text field, BM25 added up; ``analyzer`` None means the field's search analyzer.
+
+    ``last_prefix`` takes the last term as a prefix (match_bool_prefix). ``zero_terms_all``: no term left matches all.
+    """
+
+    field: str
+    text: str
+    operator: Operator = Operator.OR
+    minimum_should_match: str | None = None
+    fuzziness: Fuzziness | None = None
+    prefix_length: int = 0
+    max_expansions: int = 50
+    transpositions: bool = True
+    analyzer: str | None = None
+    zero_terms_all: bool = False
+    last_prefix: bool = False
+    boost: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class TextPhrase:
+    """The terms of ``text`` in order, at most ``slop`` moves apart; ``prefix`` takes the last as a prefix."""
+
+    field: str
+    text: str
+    slop: int = 0
+    prefix: bool = False
+    max_expansions: int = 50
+    analyzer: str | None = None
+    zero_terms_all: bool = False
+    boost: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class TextTerms:
+    """Any of these terms of a text field, not analysed; ``scored`` (one term): BM25, else the constant ``boost``."""
+
+    field: str
+    terms: tuple[str, ...]
+    scored: bool = True
+    boost: float = 1.0
+
+
+class PatternKind(StrEnum):
+    """How a pattern is written."""
+
+    PREFIX = "prefix"
+    WILDCARD = "wildcard"
+    REGEXP = "regexp"
+    FUZZY = "fuzzy"
+    EXACT = "exact"
+    """The text itself; only of use with ``case_insensitive``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pattern:
+    """Terms of a text or keyword field of this shape; constant score, except FUZZY: BM25 of the expanded terms.
+
+    WILDCARD: ``*`` any text, ``?`` one character, ``\\`` quotes. REGEXP: Lucene syntax, anchored at both ends.
+    """
+
+    field: str
+    kind: PatternKind
+    value: str
+    case_insensitive: bool = False
+    fuzziness: Fuzziness = Fuzziness()
+    prefix_length: int = 0
+    max_expansions: int = 50
+    transpositions: bool = True
+    boost: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class KeywordTerms:
+    """Any of these exact strings; ``scored`` (one value): idf / 2.2, else the constant ``boost``."""
+
+    field: str
+    values: tuple[str, ...]
+    scored: bool = True
+    boost: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class KeywordRange:
+    """Strings between bounds, by code point; None leaves a side open. Works on text fields' terms as well."""
+
+    field: str
+    low: str | None = None
+    high: str | None = None
+    include_low: bool = True
+    include_high: bool = True
+    boost: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class NumberTerms:
+    """Any of these numbers, on a WHOLE (ints) or REAL (floats) field; constant score."""
+
+    field: str
+    values: tuple[int | float, ...]
+    boost: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class NumberRange:
+    """Numbers between bounds on a WHOLE or REAL field; None leaves a side open; constant score."""
+
+    field: str
+    low: int | float | None = None
+    high: int | float | None = None
+    include_low: bool = True
+    include_high: bool = True
+    boost: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Exists:
+    """Documents with a value in any of these fields of the same nested level (all leaves below an object)."""
+
+    fields: tuple[str, ...]
+    boost: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Ids:
+    """Documents by ``_id``."""
+
+    values: tuple[str, ...]
+    boost: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Bool:
+    """All of ``must`` and ``filter``, none of ``must_not``, enough of ``should``; scores of must and should add up.
+
+    ``minimum_should_match`` as written (``75%``, ``2<-25%``), None for the default: 1 without must and filter, else 0.
+    No clause at all matches everything with score ``boost``; only filters or must_not score 0.
+    """
+
+    must: tuple[Query, ...] = ()
+    filter: tuple[Query, ...] = ()
+    should: tuple[Query, ...] = ()
+    must_not: tuple[Query, ...] = ()
+    minimum_should_match: str | None = None
+    boost: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class DisMax:
+    """Any of the queries: the best score plus ``tie_breaker`` times the others."""
+
+    queries: tuple[Query, ...]
+    tie_breaker: float = 0.0
+    boost: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class ConstantScore:
+    """What the filter matches, score ``boost``."""
+
+    filter: Query
+    boost: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Boosting:
+    """What ``positive`` matches; its score times ``negative_boost`` where ``negative`` matches too."""
+
+    positive: Query
+    negative: Query
+    negative_boost: float
+    boost: float = 1.0
+
+
+class ScoreMode(StrEnum):
+    """How several scores become one. FIRST is for function_score, NONE for nested."""
+
+    AVG = "avg"
+    SUM = "sum"
+    MIN = "min"
+    MAX = "max"
+    MULTIPLY = "multiply"
+    FIRST = "first"
+    NONE = "none"
+
+
+class BoostMode(StrEnum):
+    """How the functions' score joins the query's."""
+
+    MULTIPLY = "multiply"
+    REPLACE = "replace"
+    SUM = "sum"
+    AVG = "avg"
+    MAX = "max"
+    MIN = "min"
+
+
+@dataclass(frozen=True, slots=True)
+class FieldValueFactor:
+    """modifier(factor * value); ``missing`` None: a document without the field is an error."""
+
+    field: str
+    factor: float = 1.0
+    modifier: str = "none"
+    missing: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RandomScore:
+    """Uniform in [0, 1), the same for the same seed and document."""
+
+    seed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Decay:
+    """gauss, exp or linear decay of a number or date (scale and offset in its unit, milliseconds for dates)."""
+
+    kind: str
+    field: str
+    origin: float
+    scale: float
+    offset: float = 0.0
+    decay: float = 0.5
+    multi_value_mode: str = "min"
+
+
+@dataclass(frozen=True, slots=True)
+class ScoreFunction:
+    """One function of a function_score: its value (None: 1) times ``weight``, for documents that pass ``filter``."""
+
+    function: FieldValueFactor | RandomScore | Decay | Expression | None
+    weight: float = 1.0
+    filter: Query | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FunctionScore:
+    """The query's score, changed by functions."""
+
+    query: Query
+    functions: tuple[ScoreFunction, ...]
+    score_mode: ScoreMode = ScoreMode.MULTIPLY
+    boost_mode: BoostMode = BoostMode.MULTIPLY
+    max_boost: float | None = None
+    min_score: float | None = None
+    boost: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class ScriptScore:
+    """Every document of ``query``, scored by ``script`` (an exact vector search among others) times ``boost``."""
+
+    query: Query
+    script: Expression
+    min_score: float | None = None
+    boost: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class ScriptFilter:
+    """Documents for which the script is true (not 0)."""
+
+    script: Expression
+    boost: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class TermsSet:
+    """At least ``minimum`` (evaluated per document) of ``terms``; their scores add up."""
+
+    terms: tuple[Query, ...]
+    minimum: Expression
+    boost: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Nested:
+    """Documents with objects at ``path`` that match ``query``, which is evaluated on those objects."""
+
+    path: str
+    query: Query
+    score_mode: ScoreMode = ScoreMode.AVG
+    inner_hits: InnerHits | None = None
+    boost: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Knn:
+    """The k nearest of the documents that pass ``filter``; or all within ``max_distance``, or above ``min_score``.
+
+    Exactly one of the three is given. ``slot`` numbers the query vector in the plan. On a nested field k counts
+    parents, each by its best object, all of whose objects match with ``expand_nested``.
+    """
+
+    field: str
+    slot: int
+    k: int | None = None
+    max_distance: float | None = None
+    min_score: float | None = None
+    filter: Query | None = None
+    expand_nested: bool = False
+    ef_search: int | None = None
+    boost: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Sparse:
+    """Dot product of these token weights with a rank_features field (neural_sparse with ``query_tokens``)."""
+
+    field: str
+    tokens: tuple[tuple[str, float], ...]
+    boost: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """A query with a ``_name``, reported per hit as ``matched_queries``."""
+
+    name: str
+    query: Query
+
+
+Query = (
+    MatchAll | MatchNone | TextMatch | TextPhrase | TextTerms | Pattern | KeywordTerms | KeywordRange | NumberTerms
+    | NumberRange | Exists | Ids | Bool | DisMax | ConstantScore | Boosting | FunctionScore | ScriptScore | ScriptFilter
+    | TermsSet | Nested | Knn | Sparse | Named
+)  # fmt: skip
+"""Every node an engine answers."""
