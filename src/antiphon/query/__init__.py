@@ -5,9 +5,9 @@ from antiphon.query.catalog.parse_clause import parse_query as parse_catalog_que
 from antiphon.query.catalog.run import run_search as run_catalog_search
 from antiphon.query.catalog.schema import Document, Schema
 from antiphon.query.catalog.search import CatalogSearch, Found, Hit, Total
-from antiphon.query.nodes import Query
+from antiphon.query.nodes import Fetch, Query
 from antiphon.query.result import Explanation, Leg, SearchHit, ShardResult
-from antiphon.query.search import Fetch, Search
+from antiphon.query.search import Search
 
 __all__ = [
     "CatalogSearch",

@@ -7,12 +7,8 @@ from dataclasses import dataclass
 from dataclasses import field as default
 from enum import StrEnum
 from types import MappingProxyType
-from typing import TYPE_CHECKING
 
-from antiphon.query.nodes import Query
-
-if TYPE_CHECKING:
-    from antiphon.query.search import Fetch, SortKey
+from antiphon.query.nodes import Fetch, Query, SortKey
 
 _NONE: Mapping[str, Aggregation] = MappingProxyType({})
 

@@ -3,19 +3,15 @@
 ``query.parse`` makes them against an index's mapping, so that a node is already bound: its field exists, its values
 are of the field's family (dates in epoch milliseconds, booleans 0 and 1), several fields have become a ``DisMax`` or a
 ``Bool``, and an unmapped field a ``MatchNone``. Text is still text: the engine that indexed it analyses it.
-Vectors are numbered slots. Everything is hashable, so that an engine may keep a filter's answer.
+Vectors are numbered slots. What a hit shows is here too, because inner hits belong to a node. Everything is hashable, so that an engine may keep a filter's answer.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING
 
 from antiphon.query.script import Expression
-
-if TYPE_CHECKING:
-    from antiphon.query.search import InnerHits
 
 
 class Operator(StrEnum):
@@ -328,6 +324,81 @@ class TermsSet:
     terms: tuple[Query, ...]
     minimum: Expression
     boost: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class SortKey:
+    """One key: a field, ``_score``, ``_doc``, ``_id``, ``_seq_no`` or ``_index``.
+
+    ``missing`` is ``_first``, ``_last`` or a typed value; ``mode`` min, max, avg, sum or median (None: min ascending,
+    max descending). ``nested`` and ``nested_filter`` choose the objects whose values count. ``mapped`` is False for
+    an unmapped field with ``unmapped_type``. ``format`` renders dates.
+    """
+
+    field: str
+    descending: bool = False
+    missing: str | int | float = "_last"
+    mode: str | None = None
+    nested: str = ""
+    nested_filter: Query | None = None
+    mapped: bool = True
+    format: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SourceFilter:
+    """Which part of ``_source`` a hit carries; patterns with ``*``, excludes win; ``enabled`` False: none at all."""
+
+    enabled: bool = True
+    includes: tuple[str, ...] = ()
+    excludes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class FieldRequest:
+    """One entry of ``fields`` or ``docvalue_fields``: a name or pattern, and how to render dates."""
+
+    pattern: str
+    format: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class HighlightField:
+    """How one field (or pattern) is highlighted. ``fragments`` 0 returns the whole text."""
+
+    pattern: str
+    pre_tag: str = "<em>"
+    post_tag: str = "</em>"
+    fragment_size: int = 100
+    fragments: int = 5
+    no_match_size: int = 0
+    require_field_match: bool = True
+    query: Query | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class InnerHits:
+    """The objects that made a nested query match, or the documents of a collapsed group."""
+
+    name: str
+    size: int = 3
+    from_: int = 0
+    sort: tuple[SortKey, ...] = ()
+    fetch: Fetch = field(default_factory=lambda: Fetch())
+
+
+@dataclass(frozen=True, slots=True)
+class Fetch:
+    """What a hit shows besides index, id and score."""
+
+    source: SourceFilter = SourceFilter()
+    fields: tuple[FieldRequest, ...] = ()
+    docvalue_fields: tuple[FieldRequest, ...] = ()
+    no_stored: bool = False
+    highlight: tuple[HighlightField, ...] = ()
+    explain: bool = False
+    version: bool = False
+    seq_no_primary_term: bool = False
 
 
 @dataclass(frozen=True, slots=True)
