@@ -3,7 +3,8 @@
 ``query.parse`` makes them against an index's mapping, so that a node is already bound: its field exists, its values
 are of the field's family (dates in epoch milliseconds, booleans 0 and 1), several fields have become a ``DisMax`` or a
 ``Bool``, and an unmapped field a ``MatchNone``. Text is still text: the engine that indexed it analyses it.
-Vectors are numbered slots. What a hit shows is here too, because inner hits belong to a node. Everything is hashable, so that an engine may keep a filter's answer.
+Vectors are numbered slots. Everything is hashable, so that an engine may keep a filter's answer. What a hit shows is
+here too, because inner hits belong to a node.
 """
 
 from __future__ import annotations
@@ -384,7 +385,7 @@ class InnerHits:
     size: int = 3
     from_: int = 0
     sort: tuple[SortKey, ...] = ()
-    fetch: Fetch = field(default_factory=lambda: Fetch())
+    fetch: Fetch | None = None
 
 
 @dataclass(frozen=True, slots=True)
