@@ -15,6 +15,7 @@
     ├── CircuitBreaking               circuit_breaking_exception             429
     ├── QueueFull                     rejected_execution_exception           429
     ├── TooLarge                      content_too_large_exception            413
+    ├── NotAcceptable                 media_type_header_exception            406
     ├── RequestTimeout                request_timeout_exception              408
     ├── InferenceError                m_l_exception                          500
     │   └── RoleError                 m_l_exception                          400
@@ -177,6 +178,13 @@ class TooLarge(AntiphonError):
 
     type = "content_too_large_exception"
     status = 413
+
+
+class NotAcceptable(AntiphonError):
+    """A body in a content type that nobody here reads; OpenSearch answers it with a bare string."""
+
+    type = "media_type_header_exception"
+    status = 406
 
 
 class RequestTimeout(AntiphonError):

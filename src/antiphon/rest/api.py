@@ -5,35 +5,35 @@ from __future__ import annotations
 import asyncio
 import logging
 import zlib
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from urllib.parse import quote
 
 import orjson
 from starlette.applications import Starlette
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
-from starlette.routing import Route as StarletteRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from antiphon.errors import AntiphonError, IllegalArgument, RequestTimeout, TooLarge, Unavailable
+from antiphon.errors import AntiphonError, IllegalArgument, NotAcceptable, RequestTimeout, TooLarge, Unavailable
 from antiphon.flows import Node
 from antiphon.rest.call import Call, Identity, Reply, Route
 from antiphon.rest.errors import no_handler, render_error, wrong_method
 from antiphon.rest.filter_path import filter_body
+from antiphon.rest.router import Router
 from antiphon.rest.routes import ROUTES
 
 COMMON_PARAMETERS = frozenset(
     {"pretty", "human", "error_trace", "filter_path", "format", "source", "source_content_type"}
 )
+_MEDIA_TYPES = frozenset({"application/json", "application/x-ndjson", "application/vnd.opensearch+json"})
 _HEAVY_THREADS = 256
 _LIGHT_THREADS = 16
 _SILENCE_S = 30
 """How long a client may pause within a body."""
 
 _log = logging.getLogger("antiphon.rest")
-
-Endpoint = Callable[[Request], Awaitable[Response]]
 
 
 def create_api(node: Node, identity: Identity, *, max_body_bytes: int) -> ASGIApp:
@@ -48,11 +48,11 @@ class _Api:
         self._max_body_bytes = max_body_bytes
         self._heavy = ThreadPoolExecutor(_HEAVY_THREADS, thread_name_prefix="antiphon-predict")
         self._light = ThreadPoolExecutor(_LIGHT_THREADS, thread_name_prefix="antiphon-rest")
-        routes = [StarletteRoute(path, _AnyMethod(self._endpoint(rows))) for path, rows in _by_path(ROUTES).items()]
-        inner = Starlette(routes=routes, lifespan=self._lifespan)
+        self._router = Router(ROUTES)
+        inner = Starlette(lifespan=self._lifespan)
         inner.router.redirect_slashes = False
-        inner.router.default = _AnyMethod(self._nothing_here)
-        self.application: ASGIApp = _WithoutTrailingSlash(inner)
+        inner.router.default = self._serve
+        self.application: ASGIApp = inner
 
     def _lifespan(self, app: Starlette) -> AbstractAsyncContextManager[None]:  # noqa: ARG002  starlette's signature
         @asynccontextmanager
@@ -63,30 +63,39 @@ class _Api:
 
         return span()
 
-    def _endpoint(self, rows: dict[str, Route]) -> Endpoint:
-        async def endpoint(request: Request) -> Response:
-            row = rows.get("GET" if request.method == "HEAD" else request.method)
-            if row is None:
-                return self._respond(request, wrong_method(_uri(request), request.method, ", ".join(sorted(rows))))
-            try:
-                return await self._served(request, row)
-            except AntiphonError as error:
-                return self._respond(request, render_error(error))
-            except asyncio.CancelledError:  # the grace period of a shutdown is over
-                return self._respond(request, render_error(Unavailable("the server is shutting down")))
+    async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            return
+        request = Request(scope, receive)
+        response = await self._routed(request)
+        await response(scope, receive, send)
 
-        return endpoint
+    async def _routed(self, request: Request) -> Response:
+        found = self._router.find(_raw_path(request))
+        if found is None:
+            return self._respond(request, no_handler(_uri(request), request.method))
+        row = found.rows.get(request.method) or found.rows.get("GET" if request.method == "HEAD" else "")
+        if row is None:
+            return self._respond(request, wrong_method(_uri(request), request.method, ", ".join(sorted(found.rows))))
+        try:
+            return await self._served(request, row, found.params(row))
+        except AntiphonError as error:
+            return self._respond(request, render_error(error))
+        except asyncio.CancelledError:  # the grace period of a shutdown is over
+            return self._respond(request, render_error(Unavailable("the server is shutting down")))
 
-    async def _served(self, request: Request, row: Route) -> Response:
+    async def _served(self, request: Request, row: Route, params: dict[str, str]) -> Response:
         _check_parameters(request, row)
+        body = await self._body(request)
+        _check_media_type(request, row, body)
         call = Call(
             self._node,
             self._identity,
             request.method,
             request.url.path,
-            request.path_params,
+            params,
             dict(request.query_params),
-            await self._body(request),
+            body,
         )
         pool = self._heavy if row.heavy else self._light
         return await asyncio.get_running_loop().run_in_executor(pool, self._answer, request, row, call)
@@ -99,9 +108,6 @@ class _Api:
         except Exception as error:  # noqa: BLE001  a bug: the client gets the envelope, the log the traceback
             _log.exception("%s %s", call.method, call.path)
             return self._respond(request, render_error(AntiphonError(f"{type(error).__name__}: {error}")))
-
-    async def _nothing_here(self, request: Request) -> Response:
-        return self._respond(request, no_handler(_uri(request), request.method))
 
     async def _body(self, request: Request) -> bytes:
         announced = request.headers.get("content-length", "0")
@@ -154,6 +160,8 @@ class _Api:
         else:
             content, media_type = reply.body.encode(), reply.media_type
         response = Response(content, reply.status, media_type=media_type)
+        for name, value in reply.headers.items():
+            response.headers[name] = value
         for notice in reply.notices:
             response.headers.append("warning", self._warning(notice))
         return response
@@ -164,42 +172,6 @@ class _Api:
         return f'299 Antiphon-{self._identity.version} "{text}"'
 
 
-class _AnyMethod:
-    """Wraps an endpoint so that starlette leaves the choice of methods to our table."""
-
-    def __init__(self, endpoint: Endpoint) -> None:
-        self._endpoint = endpoint
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            return
-        response = await self._endpoint(Request(scope, receive))
-        await response(scope, receive, send)
-
-
-class _WithoutTrailingSlash:
-    """Serves ``/a/b/`` as ``/a/b``: OpenSearch's own clients send some paths with a trailing slash."""
-
-    def __init__(self, inner: ASGIApp) -> None:
-        self._inner = inner
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http":
-            path: str = scope["path"]
-            if len(path) > 1 and path.endswith("/"):
-                scope = {**scope, "path": path.rstrip("/") or "/"}
-        await self._inner(scope, receive, send)
-
-
-def _by_path(routes: tuple[Route, ...]) -> dict[str, dict[str, Route]]:
-    """Group rows by path, those with fewer variables first, so that ``_search`` is never taken for an id."""
-    grouped: dict[str, dict[str, Route]] = {}
-    for row in sorted(routes, key=lambda item: item.path.count("{")):
-        for method in row.methods.split():
-            grouped.setdefault(row.path, {})[method] = row
-    return grouped
-
-
 def _check_parameters(request: Request, row: Route) -> None:
     for name in request.query_params:
         if name not in COMMON_PARAMETERS and name not in row.query:
@@ -207,6 +179,22 @@ def _check_parameters(request: Request, row: Route) -> None:
     wanted = request.query_params.get("format", "json")
     if wanted != "json" and not row.text:
         raise IllegalArgument(f"[format] {wanted} is not supported by Antiphon: answers are JSON")
+
+
+def _check_media_type(request: Request, row: Route, body: bytes) -> None:
+    if not body or row.any_media:
+        return
+    header = request.headers.get("content-type", "")
+    if not header:
+        raise NotAcceptable("Content-Type header is missing")
+    if header.split(";")[0].strip().lower() not in _MEDIA_TYPES:
+        raise NotAcceptable(f"Content-Type header [{header}] is not supported")
+
+
+def _raw_path(request: Request) -> str:
+    """The path as it was sent, without the query; some test clients leave it out."""
+    raw = request.scope.get("raw_path") or quote(request.scope["path"]).encode()
+    return str(raw.split(b"?")[0], "latin-1")
 
 
 def _uri(request: Request) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import urllib.parse
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -67,7 +66,7 @@ class Call:
 
     def words(self, name: str) -> list[str]:
         """Return a comma-separated path parameter as a list; empty when absent."""
-        return [urllib.parse.unquote(word) for word in self.params.get(name, "").split(",") if word]
+        return [word for word in self.params.get(name, "").split(",") if word]
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +77,7 @@ class Reply:
     status: int = 200
     notices: list[str] = field(default_factory=list)
     media_type: str = "application/json"
+    headers: dict[str, str] = field(default_factory=dict)
 
 
 Handler = Callable[[Call], Reply]
@@ -88,7 +88,8 @@ class Route:
     """One row of the table; ``methods`` are separated by blanks.
 
     ``query`` names the parameters that the handler reads besides the common ones; a ``heavy`` handler waits for a
-    model or a disk and runs on a pool of its own; a ``text`` one answers plain text as well.
+    model or a disk and runs on a pool of its own; a ``text`` one answers plain text as well;
+    an ``any_media`` one takes a body of any content type.
     """
 
     methods: str
@@ -97,6 +98,7 @@ class Route:
     query: frozenset[str] = frozenset()
     heavy: bool = False
     text: bool = False
+    any_media: bool = False
 
 
 def _loads(text: bytes) -> Any:

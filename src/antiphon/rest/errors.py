@@ -4,15 +4,31 @@ from __future__ import annotations
 
 from typing import Any
 
-from antiphon.errors import AntiphonError, CircuitBreaking
+from antiphon.errors import AntiphonError, CircuitBreaking, ContentParse, NotAcceptable, SearchPhaseError
 from antiphon.rest.call import Reply
+
+_JAVA = frozenset({
+    "illegal_argument_exception", "number_format_exception", "null_pointer_exception", "i_o_exception",
+    "date_time_parse_exception", "json_parse_exception",
+})  # fmt: skip
+"""Types that are no exceptions of OpenSearch's own: never looked into, and never the root below one that is."""
 
 
 def render_error(error: AntiphonError) -> Reply:
     """Return the envelope: ``error`` with ``root_cause``, ``type``, ``reason``, ``caused_by``; and ``status``."""
-    described = _describe(error)
-    causes = {} if error.cause is None else {"caused_by": _chain(error.cause)}
-    return Reply({"error": {"root_cause": [described], **described, **causes}, "status": error.status}, error.status)
+    if isinstance(error, NotAcceptable):
+        return Reply({"error": error.reason, "status": error.status}, error.status)
+    if isinstance(error, SearchPhaseError):
+        body = _search_phase(error)
+    else:
+        causes = {} if error.cause is None else {"caused_by": _chain(error.cause)}
+        body = {"root_cause": [_describe(_root(error))], **_describe(error), **causes}
+    return Reply({"error": body, "status": error.status}, error.status)
+
+
+def describe_item(error: AntiphonError) -> dict[str, Any]:
+    """Return the error of one item of a bulk, mget or msearch: without ``root_cause``."""
+    return _chain(error)
 
 
 def no_handler(uri: str, method: str) -> Reply:
@@ -23,14 +39,39 @@ def no_handler(uri: str, method: str) -> Reply:
 def wrong_method(uri: str, method: str, allowed: str) -> Reply:
     """Return OpenSearch's answer for a path that is served with other methods."""
     text = f"Incorrect HTTP method for uri [{uri}] and method [{method}], allowed: [{allowed}]"
-    return Reply({"error": text, "status": 405}, 405)
+    return Reply({"error": text, "status": 405}, 405, headers={"allow": allowed})
 
 
 def _describe(error: AntiphonError) -> dict[str, Any]:
-    described: dict[str, Any] = {"type": error.type, "reason": error.reason}
+    described: dict[str, Any] = {"type": error.type, "reason": error.reason, **error.metadata}
     if isinstance(error, CircuitBreaking):
         described |= {"bytes_wanted": 0, "bytes_limit": 0, "durability": "TRANSIENT"}
     return described
+
+
+def _search_phase(error: SearchPhaseError) -> dict[str, Any]:
+    failure = error.failure
+    shard = {
+        "shard": 0,
+        "index": failure.metadata.get("index"),
+        "node": error.node_id,
+        "reason": _chain(failure),
+    }
+    return {
+        "root_cause": [_describe(_root(failure))],
+        **_describe(error),
+        "phase": "query",
+        "grouped": True,
+        "failed_shards": [shard],
+        "caused_by": _chain(failure.cause or failure),
+    }
+
+
+def _root(error: AntiphonError) -> AntiphonError:
+    """The innermost of OpenSearch's own exceptions; a content parse error only stands for its cause."""
+    while error.cause is not None and (isinstance(error, ContentParse) or not ({error.type, error.cause.type} & _JAVA)):
+        error = error.cause
+    return error
 
 
 def _chain(error: AntiphonError) -> dict[str, Any]:
