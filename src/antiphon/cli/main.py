@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from antiphon.cli import demo, embed, model, serve
+from antiphon.cli import demo, embed, index, ingest, model, search, serve
 from antiphon.errors import AntiphonError
 
 app = typer.Typer(
@@ -21,8 +21,11 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.add_typer(model.group, name="model")
+app.add_typer(index.group, name="index")
 app.command()(serve.serve)
 app.command()(embed.embed)
+app.command()(ingest.ingest)
+app.command()(search.search)
 app.command()(demo.demo)
 
 

@@ -19,7 +19,6 @@ _CAT = frozenset(
     {"v", "h", "s", "help", "bytes", "time", "local", "cluster_manager_timeout", "master_timeout", "full_id"}
 )
 _VIEW = frozenset({"view"})
-_UPLOAD = {"heavy": True, "any_media": True}
 
 ROUTES: tuple[Route, ...] = (
     Route("POST", f"{_ML}/models/{{model_id}}/_predict", predict.predict, heavy=True),
@@ -37,8 +36,16 @@ ROUTES: tuple[Route, ...] = (
     Route("POST", f"{_ML}/models/_upload", models.register, frozenset({"deploy"})),
     Route("POST", f"{_ML}/models/_register_meta", models.register_meta),
     Route("POST", f"{_ML}/models/meta", models.register_meta),
-    Route("POST", f"{_ML}/models/{{model_id}}/upload_chunk/{{chunk_number}}", models.upload_chunk, **_UPLOAD),
-    Route("POST", f"{_ML}/models/{{model_id}}/chunk/{{chunk_number}}", models.upload_chunk, **_UPLOAD),
+    *(
+        Route(
+            "POST",
+            f"{_ML}/models/{{model_id}}/{word}/{{chunk_number}}",
+            models.upload_chunk,
+            heavy=True,
+            any_media=True,
+        )
+        for word in ("upload_chunk", "chunk")
+    ),
     Route("GET POST", f"{_ML}/models/_search", models.search, _SEARCH),
     Route("GET", f"{_ML}/models/{{model_id}}", models.get, frozenset({"return_content"})),
     Route("PUT", f"{_ML}/models/{{model_id}}", models.update),
