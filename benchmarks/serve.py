@@ -11,6 +11,7 @@ registered, to its first vector.
 from __future__ import annotations
 
 import argparse
+import copy
 import http.client
 import json
 import statistics
@@ -46,7 +47,29 @@ class Server:
             if "listens on" in line:
                 port = int(line.split("listens on ", 1)[1].split(",", 1)[0].rsplit(":", 1)[1])
                 break
-        self._connection = http.client.HTTPConnection("127.0.0.1", port)
+        self._port = port
+        self.connect()
+
+    @property
+    def pid(self) -> int:
+        """Process id of the server."""
+        return self._process.pid
+
+    def again(self) -> Server:
+        """Return the same server with a connection of its own, for another thread."""
+        other = copy.copy(self)
+        other.connect()
+        return other
+
+    def connect(self) -> None:
+        """Open a connection."""
+        self._connection = http.client.HTTPConnection("127.0.0.1", self._port)
+
+    def send(self, method: str, path: str, content: bytes) -> tuple[int, bytes]:
+        """Return status and body; ``content`` is JSON already."""
+        self._connection.request(method, path, content, {"Content-Type": "application/json"})
+        response = self._connection.getresponse()
+        return response.status, response.read()
 
     def ask(self, method: str, path: str, body: Any = None) -> tuple[int, bytes]:
         """Return status and body."""

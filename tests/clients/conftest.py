@@ -9,6 +9,9 @@ from opensearchpy.plugins.ml import MlClient
 from tests.support.contract import Zips
 from tests.support.server import ProcessServer
 
+collect_ignore = ["released"]
+"""They run in another environment: test_released.py."""
+
 SETTINGS = {
     "plugins.ml_commons.only_run_on_ml_node": "false",
     "plugins.ml_commons.allow_registering_model_via_url": "true",
