@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.server import running_server
+from tests.support.server import ProcessServer
 
 ROOT = Path(__file__).parents[2]
 PYTHON = ROOT / ".venv-clients" / "bin" / "python"
@@ -18,13 +18,16 @@ RELEASED = Path(__file__).parent / "released"
 @pytest.mark.skipif(not PYTHON.exists(), reason="scripts/clients makes the environment of the released clients")
 @pytest.mark.parametrize("client", ["langchain", "llama_index", "haystack"])
 def test_a_released_client_passes_its_tests(client: str, tmp_path: Path) -> None:
-    with running_server(tmp_path, process=True) as server:
-        command = [PYTHON, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", "-o", "asyncio_mode=auto"]
+    server = ProcessServer(tmp_path, {})
+    try:
+        command = [str(PYTHON), "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", "-o", "asyncio_mode=auto"]
         done = subprocess.run(
-            [*command, "--rootdir", RELEASED, "-c", "/dev/null", RELEASED / f"test_{client}.py"],
+            [*command, "--rootdir", str(RELEASED), "-c", "/dev/null", str(RELEASED / f"test_{client}.py")],
             env={"PATH": os.environ["PATH"], "HOME": str(tmp_path), "ANTIPHON_URL": server.url},
             capture_output=True,
             text=True,
             timeout=300,
         )
+    finally:
+        server.close()
     assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-2000:]

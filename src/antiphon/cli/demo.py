@@ -13,6 +13,7 @@ import typer
 
 from antiphon.cli.corpus import PASSAGES, QUERIES
 from antiphon.cli.demo_client import Client, Served
+from antiphon.cli.demo_search import INDEX, remove, search_journey
 from antiphon.cli.ranking import Ranking, mean_margin, rank
 from antiphon.cli.terminal import columns, say, steps, wrapped
 from antiphon.domain.package import BuiltPackage
@@ -28,7 +29,7 @@ def demo(
     model: Annotated[str, typer.Option("--model", "-m", help="Which model.")] = "multilingual-e5-small",
     keep: Annotated[bool, typer.Option("--keep", help="Leave the server running and print curl lines.")] = False,
 ) -> None:
-    """Package a real model, register and deploy it over HTTP, embed, and show why roles matter."""
+    """Package a real model, register and deploy it over HTTP, embed, show why roles matter, and search."""
     with ExitStack() as stack:
         package = _package(model)
         client = _server(stack, url, keep=keep)
@@ -40,9 +41,13 @@ def demo(
         _show(rankings)
         if rankings[0].right < len(QUERIES):
             raise AntiphonError(f"only {rankings[0].right} of {len(QUERIES)} queries found their passage")
+        found = search_journey(client, model_id)
+        if found.right < len(QUERIES):
+            raise AntiphonError(f"only {found.right} of {len(QUERIES)} searches found their passage")
         if keep:
             _show_curl(client, model_id)
         elif url is not None:
+            remove(client)
             _clean_up(client, [model_id, plain_id])
 
 
@@ -157,6 +162,7 @@ def _show_curl(client: Client, model_id: str) -> None:
         body = f'{{"parameters": {{"content_type": "{role}"}}, "text_docs": ["{text}"]}}'
         typer.echo(f"curl -X POST '{client.url}{_ML}/models/{model_id}/_predict' \\")
         typer.echo(f"  -H 'Content-Type: application/json' -d '{body}'")
+    typer.echo(f'antiphon search {INDEX} "{QUERIES[0].text}" --hybrid --url {client.url}')
     typer.echo(f"kill {client.pid}   # to stop it")
 
 

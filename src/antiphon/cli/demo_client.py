@@ -85,6 +85,13 @@ class Client:
             raise AntiphonError(f"{method} {path} was answered with {status}: {reason}")
         return answer
 
+    def bulk(self, path: str, content: bytes) -> Any:
+        """Return the answer to a bulk request; AntiphonError for anything but success."""
+        response = self._http.post(path, content=content, headers={"content-type": "application/x-ndjson"})
+        if response.status_code >= 300:
+            raise AntiphonError(f"POST {path} was answered with {response.status_code}: {response.text}")
+        return response.json()
+
     def show(self, method: str, path: str, body: Any = None) -> Any:
         """The same, printing request and answer compactly."""
         answer = self.ask(method, path, body)
