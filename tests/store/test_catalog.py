@@ -101,6 +101,26 @@ def test_nothing_is_there_at_first(catalog: DocumentCatalog) -> None:
         catalog.settings("default")
 
 
+@SHARED
+@given(definition=OBJECTS, name=TEXT, kind=st.sampled_from(["ingest_pipeline", "search_pipeline", "index", "template"]))
+def test_definitions_are_any_json_object(
+    catalog: DocumentCatalog, definition: dict[str, Any], name: str, kind: str
+) -> None:
+    catalog.put_definition(kind, name, definition)
+    assert catalog.definition(kind, name) == definition
+    assert (name, definition) in list(catalog.definitions(kind))
+    assert catalog.definition("component_template", name) is None
+    assert catalog.delete_definition(kind, name) is not None
+    assert catalog.definition(kind, name) is None
+    assert catalog.delete_definition(kind, name) is None
+
+
+def test_an_unknown_kind_of_definition_is_refused(catalog: DocumentCatalog) -> None:
+    for call in (lambda: catalog.definition("model", "x"), lambda: catalog.put_definition("x", "x", {})):
+        with pytest.raises(IllegalArgument, match="is no kind of definition; use one of"):
+            call()
+
+
 def test_versions_count_per_id_and_sequence_numbers_per_kind(catalog: DocumentCatalog) -> None:
     assert catalog.put_model(model(1)) == Stored(1, 0)
     assert catalog.put_model(model(2)) == Stored(1, 1)

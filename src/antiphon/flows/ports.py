@@ -120,7 +120,7 @@ class Stored(Protocol):
 
 
 class Catalog(Protocol):
-    """Groups, models, tasks, controllers and cluster settings. Every put is durable when it returns."""
+    """Groups, models, tasks, controllers, definitions and cluster settings. Every put is durable when it returns."""
 
     def transaction(self) -> AbstractContextManager[None]:
         """All puts and deletes inside happen together or not at all; one writer at a time; re-entrant."""
@@ -172,6 +172,22 @@ class Catalog(Protocol):
 
     def delete_controller(self, model_id: str) -> Stored | None:
         """Delete them; None when there were none."""
+
+    def definition(self, kind: str, definition_id: str) -> dict[str, Any] | None:
+        """Return the JSON object of this kind and id, or None.
+
+        Kinds: ``ingest_pipeline``, ``search_pipeline``, ``index``, ``index_template``, ``component_template``,
+        ``template``.
+        """
+
+    def definitions(self, kind: str) -> Iterator[tuple[str, dict[str, Any]]]:
+        """All ids and JSON objects of this kind, oldest first."""
+
+    def put_definition(self, kind: str, definition_id: str, definition: dict[str, Any]) -> Stored:
+        """Write it."""
+
+    def delete_definition(self, kind: str, definition_id: str) -> Stored | None:
+        """Delete it; None when it was not there."""
 
     def settings(self, section: str) -> dict[str, Any]:
         """Return the ``persistent`` or ``transient`` cluster settings, flat keys to JSON values."""

@@ -1,4 +1,4 @@
-"""What survives? Groups, models, tasks, controllers and settings: on disk in SQLite, or in memory (the twin)."""
+"""What survives? Groups, models, tasks, controllers, definitions and settings: in SQLite, or in memory (the twin)."""
 
 from antiphon.store.catalog import DocumentCatalog, Stored
 from antiphon.store.gauges import MachineGauges

@@ -15,7 +15,7 @@ from antiphon.domain.model import Model
 from antiphon.domain.model_group import ModelGroup
 from antiphon.domain.task import Task
 from antiphon.errors import AntiphonError, IllegalArgument
-from antiphon.store.rows import Kind, Row, Rows
+from antiphon.store.rows import DEFINITIONS, Kind, Row, Rows
 
 T = TypeVar("T")
 _NODE = "node"
@@ -130,6 +130,25 @@ class DocumentCatalog:
         """Delete them; None when there were none."""
         return self._delete(Kind.CONTROLLER, model_id)
 
+    def definition(self, kind: str, definition_id: str) -> dict[str, Any] | None:
+        """Return the JSON object of this kind and id, or None."""
+        known = _definition_kind(kind)
+        return self._one(known, self._rows.get(known, definition_id), dict[str, Any])
+
+    def definitions(self, kind: str) -> Iterator[tuple[str, dict[str, Any]]]:
+        """All ids and JSON objects of this kind as of now, oldest first."""
+        known = _definition_kind(kind)
+        rows = self._rows.all(known)
+        return ((row.id, _decode(known, row, dict[str, Any])) for row in rows)
+
+    def put_definition(self, kind: str, definition_id: str, definition: dict[str, Any]) -> Stored:
+        """Write it."""
+        return self._put(_definition_kind(kind), definition_id, definition)
+
+    def delete_definition(self, kind: str, definition_id: str) -> Stored | None:
+        """Delete it; None when it was not there."""
+        return self._delete(_definition_kind(kind), definition_id)
+
     def settings(self, section: str) -> dict[str, Any]:
         """Return the ``persistent`` or ``transient`` cluster settings, flat keys to JSON values."""
         row = self._section(section).get(Kind.SETTINGS, section)
@@ -179,6 +198,12 @@ class DocumentCatalog:
     def _all(self, kind: Kind, shape: type[T]) -> Iterator[tuple[T, Stored]]:
         rows = self._rows.all(kind)
         return ((_decode(kind, row, shape), Stored(row.version, row.seq_no)) for row in rows)
+
+
+def _definition_kind(kind: str) -> Kind:
+    if kind not in DEFINITIONS:
+        raise IllegalArgument(f"[{kind}] is no kind of definition; use one of {[str(known) for known in DEFINITIONS]}")
+    return Kind(kind)
 
 
 def _encode(document: object) -> bytes:

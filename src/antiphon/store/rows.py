@@ -17,6 +17,23 @@ class Kind(StrEnum):
     CONTROLLER = "controller"
     SETTINGS = "settings"
     NODE = "node"
+    INGEST_PIPELINE = "ingest_pipeline"
+    SEARCH_PIPELINE = "search_pipeline"
+    INDEX = "index"
+    INDEX_TEMPLATE = "index_template"
+    COMPONENT_TEMPLATE = "component_template"
+    TEMPLATE = "template"
+
+
+DEFINITIONS = (
+    Kind.INGEST_PIPELINE,
+    Kind.SEARCH_PIPELINE,
+    Kind.INDEX,
+    Kind.INDEX_TEMPLATE,
+    Kind.COMPONENT_TEMPLATE,
+    Kind.TEMPLATE,
+)
+"""The kinds whose rows are JSON objects that their own flows read and write."""
 
 
 @dataclass(frozen=True, slots=True)
