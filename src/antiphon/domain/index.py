@@ -33,3 +33,20 @@ class Index:
     mapping: IndexMapping = field(default_factory=lambda: IndexMapping())
     aliases: Mapping[str, Alias] = field(default_factory=dict)
     closed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class IndexBody:
+    """What a create request or a template says: flat settings, the mapping's JSON as sent, and aliases by name."""
+
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    mappings: Mapping[str, Any] = field(default_factory=dict)
+    aliases: Mapping[str, Alias] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """One index that an expression stands for; ``filter`` is what the alias that was named adds to searches."""
+
+    index: Index
+    filter: Mapping[str, Any] | None = None

@@ -1,0 +1,242 @@
+"""The settings of an index: which there are, what values they take, when they may change, what they default to."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from antiphon.domain.setting import Mutability, Setting, SettingType, SettingValue
+from antiphon.errors import IllegalArgument, ParseError
+
+PREFIX = "index."
+_MAX_DEPTH = 50
+_PRIVATE = frozenset({
+    "index.uuid", "index.provided_name", "index.creation_date", "index.version.created", "index.version.upgraded",
+})  # fmt: skip
+_ALWAYS = {"index.number_of_shards": "1", "index.number_of_replicas": "1", "index.replication.type": "DOCUMENT"}
+
+FlatSettings = Mapping[str, SettingValue]
+"""Full keys (``index.knn``) to texts or lists of texts, as GET shows them."""
+
+
+def _rows(kind: SettingType, mutability: Mutability, defaults: str, **limits: Any) -> Iterator[Setting]:
+    """Yield settings spelled ``key=default``; an empty default is the empty text."""
+    for word in defaults.split():
+        key, _, default = word.partition("=")
+        yield Setting(PREFIX + key, kind, default, mutability=mutability, **limits)
+
+
+def _table() -> Iterator[Setting]:
+    dynamic, static, final = Mutability.DYNAMIC, Mutability.STATIC, Mutability.FINAL
+    boolean, integer, text, time = SettingType.BOOLEAN, SettingType.INTEGER, SettingType.TEXT, SettingType.TIME
+    yield from _rows(integer, static, "number_of_shards=1", low=1, high=1024)
+    yield from _rows(integer, dynamic, "number_of_replicas=1", low=0)
+    yield from _rows(
+        time, dynamic, "refresh_interval=1s gc_deletes=60s search.idle.after=30s translog.sync_interval=5s"
+    )
+    yield from _rows(
+        integer, dynamic,
+        "max_result_window=10000 max_inner_result_window=100 max_rescore_window=10000 max_docvalue_fields_search=100 "
+        "max_script_fields=32 max_terms_count=65536 max_regex_length=1000 max_refresh_listeners=1000 "
+        "max_slices_per_scroll=1024 max_slices_per_pit=1024 max_shingle_diff=3 max_ngram_diff=1 "
+        "analyze.max_token_count=10000 highlight.max_analyzed_offset=1000000 mapping.total_fields.limit=1000 "
+        "mapping.depth.limit=20 mapping.nested_fields.limit=50 mapping.nested_objects.limit=10000 "
+        "mapping.field_name_length.limit=50000",
+        low=1,
+    )  # fmt: skip
+    yield from _rows(boolean, static, "mapping.ignore_malformed=false mapping.coerce=true")
+    yield from _rows(
+        text, dynamic,
+        "default_pipeline=_none final_pipeline=_none search.default_pipeline=_none auto_expand_replicas=false "
+        "translog.flush_threshold_size=512mb priority=1",
+    )  # fmt: skip
+    yield Setting("index.query.default_field", SettingType.WORDS, ["*"])
+    yield Setting(
+        "index.translog.durability", SettingType.CHOICE, "request", choices=("request", "async", "REQUEST", "ASYNC")
+    )
+    yield Setting(
+        "index.replication.type", SettingType.CHOICE, "DOCUMENT", choices=("DOCUMENT", "SEGMENT"), mutability=final
+    )
+    yield from _rows(
+        boolean, dynamic,
+        "blocks.read_only=false blocks.write=false blocks.read=false blocks.metadata=false "
+        "blocks.read_only_allow_delete=false hidden=false requests.cache.enable=true query_string.lenient=false "
+        "knn.memory_optimized_search=false knn.faiss.efficient_filter.disable_exact_search=false "
+        "knn.disk.vector.shard_level_rescoring_disabled=false merge.scheduler.auto_throttle=true",
+    )  # fmt: skip
+    yield from _rows(boolean, final, "knn=false knn.derived_source.enabled=true")
+    yield from _rows(integer, dynamic, "knn.algo_param.ef_search=100", low=2)
+    yield from _rows(integer, static, "knn.algo_param.m=16 knn.algo_param.ef_construction=100", low=2)
+    yield from _rows(text, static, "knn.space_type=l2")
+    yield from _rows(integer, dynamic, "knn.advanced.approximate_threshold=0", low=-1)
+    yield from _rows(integer, dynamic, "knn.advanced.filtered_exact_search_threshold=-1", low=-1)
+    yield from _rows(integer, dynamic, "neural_search.semantic_ingest_batch_size=10", low=1, high=100)
+    yield from _rows(boolean, static, "load_fixed_bitset_filters_eagerly=true soft_deletes.enabled=true")
+    yield from _rows(integer, static, "number_of_routing_shards=1 routing_partition_size=1", low=1)
+    yield from _rows(text, static, "codec=default codec.compression_level=3 shard.check_on_startup=false")
+    for family in ("analysis.*", "similarity.*", "store.*", "sort.*", "composite_index.*"):
+        yield Setting(PREFIX + family, SettingType.TEXT, "", mutability=static)
+    for family in (
+        "routing.*", "allocation.*", "search.*", "indexing.*", "merge.*", "translog.*", "soft_deletes.*",
+        "unassigned.*", "write.*", "warmer.*", "knn.remote_index_build.*", "plugins.*", "queries.*", "flush_after_merge", "mapping.*",
+        "append_only.*", "optimize_doc_id_lookup.*", "remote_store.*", "lifecycle.*",
+    ):  # fmt: skip
+        yield Setting(PREFIX + family, SettingType.TEXT, "")
+
+
+_SETTINGS = {setting.key: setting for setting in _table()}
+_FAMILIES = sorted((key[:-1] for key in _SETTINGS if key.endswith("*")), key=len, reverse=True)
+
+
+def find_setting(key: str) -> Setting | None:
+    """Return the row of a full key, its family's when it has none of its own; None when nobody knows it."""
+    family = next((prefix for prefix in _FAMILIES if key.startswith(prefix)), None)
+    return _SETTINGS.get(key) or (None if family is None else _SETTINGS[family + "*"])
+
+
+def flatten_settings(body: Mapping[str, Any]) -> dict[str, SettingValue | None]:
+    """Return nested, dotted or mixed settings as full keys; scalars become texts, None stays (a reset).
+
+    ParseError for a key given twice, or a value that is neither a scalar nor a list of scalars.
+    """
+    flat: dict[str, SettingValue | None] = {}
+    for key, value in _leaves("", body):
+        full = key if key.startswith(PREFIX) else PREFIX + key
+        if full in flat and flat[full] != value:
+            raise ParseError(f"duplicate settings key [{full}], previous value [{flat[full]}], current value [{value}]")
+        flat[full] = value
+    return flat
+
+
+def check_settings(flat: Mapping[str, SettingValue | None]) -> None:
+    """IllegalArgument, in OpenSearch's words, for a setting that is unknown, private or has a value that does not fit.
+
+    A key with ``None`` may be a ``*`` pattern.
+    """
+    for key, value in flat.items():
+        setting = find_setting(key)
+        if setting is None and key not in _PRIVATE and not (value is None and "*" in key):
+            raise IllegalArgument(
+                f"unknown setting [{key}] please check that any required plugins are installed, or check the breaking "
+                "changes documentation for removed settings"
+            )
+        if key in _PRIVATE:
+            raise IllegalArgument(f"private index setting [{key}] can not be set explicitly")
+        if value is not None and setting is not None and not setting.family:
+            setting.check(key, value)
+
+
+def created_settings(
+    asked: Mapping[str, SettingValue | None], *, name: str, uuid: str, created_ms: int, api_version: str
+) -> dict[str, SettingValue]:
+    """Return the settings of a new index: what was asked (checked), and what OpenSearch always shows."""
+    return {
+        **_ALWAYS,
+        **{key: value for key, value in asked.items() if value is not None},
+        "index.provided_name": name,
+        "index.creation_date": str(created_ms),
+        "index.uuid": uuid,
+        "index.version.created": version_created(api_version),
+    }
+
+
+def changed_settings(
+    current: FlatSettings, changes: Mapping[str, SettingValue | None], *, closed: bool, where: str, preserve: bool
+) -> dict[str, SettingValue]:
+    """Return the settings after a PUT; None resets, ``preserve`` keeps what is set already.
+
+    IllegalArgument for a final setting, or a static one while the index is open; ``where`` is ``name/uuid``.
+    """
+    wanted = {key: value for key, value in _without_patterns(current, changes).items() if current.get(key) != value}
+    if preserve:
+        wanted = {key: value for key, value in wanted.items() if key not in current}
+    for key in wanted:
+        setting = find_setting(key)
+        if setting is not None and setting.mutability is Mutability.FINAL:
+            raise IllegalArgument(f"final a setting [{key}], not updateable")
+    if closed and "index.number_of_shards" in wanted:
+        raise IllegalArgument("final a setting [index.number_of_shards], not updateable")
+    static = [key for key in wanted if _mutability(key) is Mutability.STATIC]
+    if static and not closed:
+        listed = ", ".join(sorted(static))
+        raise IllegalArgument(f"Can't update non dynamic settings [[{listed}]] for open indices [[{where}]]")
+    merged = {key: value for key, value in (dict(current) | wanted).items() if value is not None}
+    return {**{key: value for key, value in _ALWAYS.items() if key not in merged}, **merged}
+
+
+def default_settings(current: FlatSettings) -> dict[str, SettingValue]:
+    """Return the defaults of every setting that ``current`` does not hold."""
+    return {key: row.default for key, row in sorted(_SETTINGS.items()) if not row.family and key not in current}
+
+
+def setting(current: FlatSettings, key: str) -> SettingValue:
+    """Return the value in force: what is set, or the default of the table; ``key`` is full."""
+    row = _SETTINGS.get(key)
+    return current.get(key, row.default if row is not None else "")
+
+
+def setting_number(current: FlatSettings, key: str) -> int:
+    """Return a whole number in force."""
+    value = setting(current, key)
+    return int(value) if isinstance(value, str) else int(value[0])
+
+
+def setting_flag(current: FlatSettings, key: str) -> bool:
+    """Return a boolean in force."""
+    return setting(current, key) == "true"
+
+
+def is_hidden(current: FlatSettings) -> bool:
+    """True when patterns pass the index over."""
+    return setting_flag(current, "index.hidden")
+
+
+def replicas(current: FlatSettings) -> int:
+    """Return how many copies of each shard are wanted; ``auto_expand_replicas`` wants none on a single node."""
+    expanding = setting(current, "index.auto_expand_replicas")
+    return 0 if expanding != "false" else setting_number(current, "index.number_of_replicas")
+
+
+def version_created(api_version: str) -> str:
+    """Return OpenSearch's number of a version: 3.6.0 is ``137277827``."""
+    major, minor, patch = (int(part) for part in api_version.split("."))
+    return str((major * 1_000_000 + minor * 10_000 + patch * 100 + 99) ^ 0x08000000)
+
+
+def _mutability(key: str) -> Mutability:
+    row = find_setting(key)
+    return Mutability.DYNAMIC if row is None else row.mutability
+
+
+def _without_patterns(
+    current: FlatSettings, changes: Mapping[str, SettingValue | None]
+) -> dict[str, SettingValue | None]:
+    """Return the changes with a null ``index.x.*`` spelled out for each key that is set."""
+    spelled: dict[str, SettingValue | None] = {}
+    for key, value in changes.items():
+        if value is None and key.endswith("*"):
+            spelled |= {name: None for name in current if name.startswith(key[:-1]) and name not in _PRIVATE}
+        else:
+            spelled[key] = value
+    return spelled
+
+
+def _leaves(prefix: str, section: Mapping[str, Any]) -> Iterator[tuple[str, SettingValue | None]]:
+    if prefix.count(".") > _MAX_DEPTH:
+        raise ParseError(f"settings nested more than {_MAX_DEPTH} levels deep below [{prefix.partition('.')[0]}]")
+    for name, value in section.items():
+        if isinstance(value, Mapping):
+            yield from _leaves(f"{prefix}{name}.", value)
+        elif isinstance(value, list):
+            yield prefix + name, [_scalar(prefix + name, item) for item in value]
+        else:
+            yield prefix + name, None if value is None else _scalar(prefix + name, value)
+
+
+def _scalar(key: str, value: object) -> str:
+    if isinstance(value, str):
+        return value
+    if isinstance(value, (bool, int, float)):
+        return json.dumps(value)
+    raise ParseError(f"only value lists are allowed in serialized settings, but [{key}] holds an object or null")

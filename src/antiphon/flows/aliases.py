@@ -1,0 +1,97 @@
+"""What alias actions make of the indices: computed on the side, so that all of them happen or none."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from antiphon.domain.alias import AliasAction, AliasVerb
+from antiphon.domain.expression import ExpandOptions, resolve_expression
+from antiphon.domain.index import Alias, Index
+from antiphon.domain.index_name import check_alias_name
+from antiphon.domain.pattern import star_pattern
+from antiphon.errors import IllegalArgument, InvalidAliasName, NotFound
+
+_ALL = ExpandOptions(expand_wildcards="open,closed", aliases=False)
+
+
+def apply_actions(indices: Mapping[str, Index], actions: Sequence[AliasAction]) -> dict[str, Index | None]:
+    """Return the indices that change, by name; None for one that is removed.
+
+    IndexNotFound, InvalidAliasName, IllegalArgument (two write indices) or NotFound (nothing to remove).
+    """
+    state = dict(indices)
+    removed = {name for action in actions if action.verb is AliasVerb.REMOVE_INDEX for name in _names(state, action)}
+    state = {name: index for name, index in state.items() if name not in removed}
+    for action in actions:
+        match action.verb:
+            case AliasVerb.ADD:
+                _add(state, indices, action)
+            case AliasVerb.REMOVE:
+                _remove(state, indices, action)
+            case AliasVerb.REMOVE_INDEX:
+                continue
+    _check_write_indices(state)
+    changed: dict[str, Index | None] = {name: index for name, index in state.items() if index is not indices[name]}
+    return changed | dict.fromkeys(removed)
+
+
+def check_new_aliases(indices: Mapping[str, Index], aliases: Mapping[str, Alias], own: str = "") -> None:
+    """InvalidAliasName for an alias that cannot be called so, or is the name of an index; ``own`` is the new one's."""
+    for alias in aliases:
+        check_alias_name(alias)
+        if alias in indices or alias == own:
+            raise InvalidAliasName(
+                f"Invalid alias name [{alias}]: an index or data stream exists with the same name as the alias",
+                metadata={"index": alias, "index_uuid": indices[alias].uuid if alias in indices else "_na_"},
+            )
+
+
+def _add(state: dict[str, Index], indices: Mapping[str, Index], action: AliasAction) -> None:
+    check_new_aliases(state, dict.fromkeys(action.aliases, action.value))
+    for name in _names(indices, action):
+        if name in state:
+            aliases = dict(state[name].aliases) | dict.fromkeys(action.aliases, action.value)
+            state[name] = replace(state[name], aliases=aliases)
+
+
+def _remove(state: dict[str, Index], indices: Mapping[str, Index], action: AliasAction) -> None:
+    patterns = [star_pattern("*" if word == "_all" else word) for word in action.aliases]
+    gone = False
+    for name in _names(indices, action):
+        if name not in state:
+            continue
+        aliases = state[name].aliases
+        kept = {key: value for key, value in aliases.items() if not any(p.fullmatch(key) for p in patterns)}
+        if len(kept) < len(aliases):
+            gone = True
+            state[name] = replace(state[name], aliases=kept)
+    if not gone and action.must_exist is not False:
+        raise NotFound(f"aliases [{','.join(action.aliases)}] missing")
+
+
+def _names(indices: Mapping[str, Index], action: AliasAction) -> list[str]:
+    if action.verb is AliasVerb.REMOVE_INDEX:
+        for name in action.indices:
+            if name not in indices and any(name in index.aliases for index in indices.values()):
+                raise matches_alias(name)
+    targets = resolve_expression(indices, ",".join(action.indices), _ALL)
+    return [target.index.name for target in targets]
+
+
+def matches_alias(name: str) -> IllegalArgument:
+    """Return the error for an operation that takes indices only."""
+    return IllegalArgument(
+        f"The provided expression [{name}] matches an alias, specify the corresponding concrete indices instead."
+    )
+
+
+def _check_write_indices(state: Mapping[str, Index]) -> None:
+    writers: dict[str, list[str]] = {}
+    for name in sorted(state):
+        for alias, value in state[name].aliases.items():
+            if value.is_write_index:
+                writers.setdefault(alias, []).append(name)
+    for alias, names in writers.items():
+        if len(names) > 1:
+            raise IllegalArgument(f"alias [{alias}] has more than one write index [{','.join(names)}]")
