@@ -40,7 +40,11 @@ def play(story: Story, server: Server, names: Mapping[str, Any]) -> Names:
 
 
 def wipe(client: httpx.Client, marker: str) -> None:
-    """Undeploy and delete the models and groups whose name holds ``marker``; Parted when they cannot be listed."""
+    """Delete the indexes, pipelines and templates whose name begins with ``marker``, and the models and groups whose
+    name holds it; Parted when they cannot be listed.
+    """
+    for noun in ("", "_ingest/pipeline/", "_search/pipeline/", "_index_template/", "_component_template/", "_template/"):
+        client.delete(f"/{noun}{marker}*")
     for noun in ("models", "model_groups"):
         query = {"query": {"bool": {"must_not": {"exists": {"field": "chunk_number"}}}}, "size": 1000}
         found = client.post(f"/_plugins/_ml/{noun}/_search", json=query)
@@ -140,8 +144,10 @@ def _send(client: httpx.Client, request: Request, names: Names) -> httpx.Respons
 
 
 def _bytes(recipe: dict[str, Any], names: Names) -> bytes:
-    """Return ``{text: ...}`` encoded, ``{zeros: n}`` zero bytes, or a zip, whole or ``part`` of ``of``."""
+    """Return ``{text: ...}`` encoded, JSON ``{lines: [...]}``, ``{zeros: n}`` bytes, or a zip, or ``part`` of ``of``."""
     match recipe:
+        case {"lines": list(lines)}:
+            return b"".join(json.dumps(line).encode() + b"\n" for line in lines)
         case {"text": str(text)}:
             return text.encode()
         case {"zeros": int(count)}:
