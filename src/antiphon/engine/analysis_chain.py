@@ -1,0 +1,115 @@
+"""One analyzer: character filters, a tokenizer, token filters. As much of it as possible runs inside tantivy."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import tantivy
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """One token: ``start`` and ``end`` count characters of the original text; ``type`` is Lucene's word for it."""
+
+    text: str
+    start: int
+    end: int
+    position: int
+    type: str = "word"
+
+
+@dataclass(frozen=True, slots=True)
+class Mapped:
+    """A text after a character filter: ``origins`` ``[len(text) + 1]`` are positions in the original (None: same)."""
+
+    text: str
+    origins: Sequence[int] | None = None
+
+
+CharFilter = Callable[[str], Mapped]
+TokenFilter = Callable[[list[Piece]], list[Piece]]
+Typed = Callable[[str], str]
+"""The type of a token, from its text."""
+
+
+class Chain:
+    """``native`` is the whole analyzer as tantivy's own, None when some part of it is Python."""
+
+    def __init__(
+        self,
+        tokenizer: tantivy.Tokenizer | Callable[[str], list[Piece]],
+        filters: Sequence[tantivy.Filter | TokenFilter] = (),
+        char_filters: Sequence[CharFilter] = (),
+        typed: Typed | None = None,
+    ) -> None:
+        self._char_filters = tuple(char_filters)
+        self._typed = typed
+        self._python: Callable[[str], list[Piece]] | None = None
+        rest = list(filters)
+        self._front: Any = None
+        if isinstance(tokenizer, tantivy.Tokenizer):
+            builder = tantivy.TextAnalyzerBuilder(tokenizer)
+            while rest and isinstance(rest[0], tantivy.Filter):
+                builder = builder.filter(rest.pop(0))
+            self._front = builder.build()
+        else:
+            self._python = tokenizer
+        self._rest = tuple(_per_token(step) if isinstance(step, tantivy.Filter) else step for step in rest)
+        self.native: Any = None if self._rest or self._char_filters or self._front is None else self._front
+
+    def pieces(self, text: str) -> list[Piece]:
+        """Return the tokens of a text, in order."""
+        original, origins = text, None
+        for char_filter in self._char_filters:
+            mapped = char_filter(text)
+            text = mapped.text
+            origins = _composed(origins, mapped.origins)
+        pieces = self._python(text) if self._python else self._tantivy_pieces(text)
+        for step in self._rest:
+            pieces = step(pieces)
+        if origins is not None:
+            last = len(original)
+            pieces = [replace(p, start=min(origins[p.start], last), end=min(origins[p.end], last)) for p in pieces]
+        return pieces
+
+    def pre_tokenized(self, texts: Sequence[str], gap: int) -> tantivy.PreTokenizedString:
+        """Return the values of a field as one run of tokens, ``gap`` positions between two values."""
+        tokens = []
+        base = 0
+        for text in texts:
+            last = -1
+            for piece in self.pieces(text):
+                last = piece.position
+                tokens.append(tantivy.Token(piece.text, base + last, 0, 0))
+            base += last + 1 + gap
+        return tantivy.PreTokenizedString("", tokens)
+
+    def _tantivy_pieces(self, text: str) -> list[Piece]:
+        typed = self._typed
+        return [
+            Piece(
+                token.text,
+                token.char_offset_from,
+                token.char_offset_to,
+                token.position,
+                typed(text[token.char_offset_from : token.char_offset_to]) if typed else "word",
+            )
+            for token in self._front.pre_tokenize(text).tokens
+        ]
+
+
+def _composed(first: Sequence[int] | None, second: Sequence[int] | None) -> Sequence[int] | None:
+    if first is None or second is None:
+        return first if second is None else second
+    return [first[min(position, len(first) - 1)] for position in second]
+
+
+def _per_token(native: tantivy.Filter) -> TokenFilter:
+    analyzer = tantivy.TextAnalyzerBuilder(tantivy.Tokenizer.raw()).filter(native).build()
+
+    def apply(pieces: list[Piece]) -> list[Piece]:
+        return [replace(piece, text=text) for piece in pieces for text in analyzer.analyze(piece.text)]
+
+    return apply
