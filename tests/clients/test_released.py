@@ -22,7 +22,16 @@ def test_a_released_client_passes_its_tests(client: str, tmp_path: Path) -> None
     try:
         command = [str(PYTHON), "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", "-o", "asyncio_mode=auto"]
         done = subprocess.run(
-            [*command, "--rootdir", str(RELEASED), "-c", "/dev/null", str(RELEASED / f"test_{client}.py")],
+            [
+                *command,
+                "--rootdir",
+                str(RELEASED),
+                "--confcutdir",
+                str(RELEASED),
+                "-c",
+                "/dev/null",
+                str(RELEASED / f"test_{client}.py"),
+            ],
             env={"PATH": os.environ["PATH"], "HOME": str(tmp_path), "ANTIPHON_URL": server.url},
             capture_output=True,
             text=True,
