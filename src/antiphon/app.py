@@ -194,7 +194,10 @@ def _wire(
             precision=settings.precision,
         )
     )
-    identity = Identity(version("antiphon"), settings.cluster_name, settings.node_name)
+    identity = Identity(
+        version("antiphon"), settings.cluster_name, settings.node_name,
+        address=f"{settings.host}:{settings.port}", max_body_bytes=settings.max_body_bytes,
+    )  # fmt: skip
     resources.callback(node.close)
     return App(node, create_api(node, identity, max_body_bytes=settings.max_body_bytes), settings, resources)
 

@@ -43,7 +43,8 @@
     ├── TooManyClauses                too_many_clauses                       400
     ├── ScriptError                   script_exception                       400
     ├── SearchContextMissing          search_context_missing_exception       404
-    └── MissingResource               resource_not_found_exception           404
+    ├── MissingResource               resource_not_found_exception           404
+    └── IndexTemplateMissing          index_template_missing_exception       404
 
 Low rooms raise these words with the cause attached; only ``rest/errors.py`` makes JSON of them, and only
 ``cli`` makes a line of them. The names follow OpenSearch's own ``type`` strings (snake-cased Java classes).
@@ -369,6 +370,25 @@ class MissingResource(AntiphonError):
 
     type = "resource_not_found_exception"
     status = 404
+
+
+class IndexTemplateMissing(AntiphonError):
+    """No index template, or legacy template, of this name."""
+
+    type = "index_template_missing_exception"
+    status = 404
+
+
+class IllegalState(AntiphonError):
+    """What OpenSearch calls an illegal state, with its 500: too many tokens to chunk, a cycle of pipelines."""
+
+    type = "illegal_state_exception"
+
+
+class FailProcessor(AntiphonError):
+    """The message of an ingest pipeline's ``fail`` processor, with OpenSearch's 500."""
+
+    type = "fail_processor_exception"
 
 
 class SearchPhaseError(AntiphonError):

@@ -79,7 +79,7 @@ def _table() -> Iterator[Setting]:
         yield Setting(PREFIX + family, SettingType.TEXT, "", mutability=static)
     for family in (
         "routing.*", "allocation.*", "search.*", "indexing.*", "merge.*", "translog.*", "soft_deletes.*",
-        "unassigned.*", "write.*", "warmer.*", "knn.remote_index_build.*", "plugins.*", "queries.*", "flush_after_merge", "mapping.*",
+        "unassigned.*", "write.*", "warmer.*", "knn.remote_index_build.*", "plugins.*", "mapping.*",
         "append_only.*", "optimize_doc_id_lookup.*", "remote_store.*", "lifecycle.*",
     ):  # fmt: skip
         yield Setting(PREFIX + family, SettingType.TEXT, "")

@@ -279,7 +279,7 @@ class Indices:
             raise ClusterBlock(f"index [{index.name}] blocked by: [{'];['.join(found)}];")
 
     def _may_create(self, name: str) -> bool:
-        """By ``action.auto_create_index``: true, false, or patterns with ``+`` and ``-`` of which the first match wins."""
+        """By ``action.auto_create_index``: true, false, or patterns (``+a*,-*``) of which the first match wins."""
         rule = self._auto_create()
         if rule in ("true", "false"):
             return rule == "true"
@@ -304,13 +304,10 @@ class Indices:
         return mapping
 
     def _check_mapping(self, mapping: IndexMapping, settings: Mapping[str, Any]) -> None:
-        limit = setting_number(settings, "index.mapping.total_fields.limit")
-        if len(mapping.fields) > limit:
-            raise IllegalArgument(f"Limit of total fields [{limit}] has been exceeded")
-        deepest = max((path.count(".") + 1 for path in mapping.fields), default=0)
-        depth = setting_number(settings, "index.mapping.depth.limit")
-        if deepest > depth:
-            raise IllegalArgument(f"Limit of mapping depth [{depth}] has been exceeded")
+        mapping.check_limits(
+            setting_number(settings, "index.mapping.total_fields.limit"),
+            setting_number(settings, "index.mapping.depth.limit"),
+        )
         self._ports.engine.check_analysis(settings, _analyzers(mapping))
 
     def _expanded(self, body: Mapping[str, Any]) -> Mapping[str, Any]:

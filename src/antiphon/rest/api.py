@@ -96,6 +96,7 @@ class _Api:
             params,
             dict(request.query_params),
             body,
+            request.headers.get("host", ""),
         )
         pool = self._heavy if row.heavy else self._light
         return await asyncio.get_running_loop().run_in_executor(pool, self._answer, request, row, call)
@@ -173,6 +174,8 @@ class _Api:
 
 
 def _check_parameters(request: Request, row: Route) -> None:
+    if row.any_query:
+        return
     for name in request.query_params:
         if name not in COMMON_PARAMETERS and name not in row.query:
             raise IllegalArgument(f"request [{request.url.path}] contains unrecognized parameter: [{name}]")

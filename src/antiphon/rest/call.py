@@ -15,17 +15,23 @@ from antiphon.flows import Node
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """What the server says it is. ``api_version`` is the OpenSearch version whose API is spoken."""
+    """What the server says it is. ``api_version`` is the OpenSearch version whose API is spoken, ``address`` the
+    ``host:port`` that clients reach it at."""
 
     version: str
     cluster_name: str
     node_name: str
     api_version: str = "3.5.0"
+    address: str = "127.0.0.1:9200"
+    max_body_bytes: int = 104_857_600
 
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A request: ``params`` from the path, ``query`` from the query string, ``body`` as it came."""
+    """A request: ``params`` from the path, ``query`` from the query string, ``body`` as it came.
+
+    ``host`` is the ``host:port`` that the client asked for, empty when it did not say.
+    """
 
     node: Node
     identity: Identity
@@ -34,6 +40,7 @@ class Call:
     params: Mapping[str, str]
     query: Mapping[str, str]
     body: bytes
+    host: str = ""
 
     def json(self, missing: str = "request body is required") -> Any:
         """Return the parsed body, or the ``source`` query parameter; ParseError ``missing`` when there is neither."""
@@ -89,7 +96,7 @@ class Route:
 
     ``query`` names the parameters that the handler reads besides the common ones; a ``heavy`` handler waits for a
     model or a disk and runs on a pool of its own; a ``text`` one answers plain text as well;
-    an ``any_media`` one takes a body of any content type.
+    an ``any_media`` one takes a body of any content type, an ``any_query`` one any parameter (it refuses them all).
     """
 
     methods: str
@@ -99,6 +106,7 @@ class Route:
     heavy: bool = False
     text: bool = False
     any_media: bool = False
+    any_query: bool = False
 
 
 def _loads(text: bytes) -> Any:

@@ -1,15 +1,17 @@
-"""Handlers of the cluster: banner, health, settings, nodes, ``_cat``."""
+"""Handlers of the cluster: banner, health, state, settings, nodes."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from typing import Any
 
 from antiphon.errors import IllegalArgument
-from antiphon.rest.call import Call, Reply
+from antiphon.rest.call import Call, Reply, Route
+from antiphon.rest.index_options import INDICES, index_options, shard_counts
 from antiphon.wire.cluster_settings import read_changes, write_acknowledged, write_settings
+from antiphon.wire.health import ORDER, write_health
+from antiphon.wire.index import write_state
 
-_PLUGINS = ("opensearch-knn", "opensearch-ml", "opensearch-neural-search")
+PLUGINS = ("opensearch-knn", "opensearch-ml", "opensearch-neural-search")
 
 
 def banner(call: Call) -> Reply:
@@ -35,8 +37,80 @@ def banner(call: Call) -> Reply:
 
 
 def health(call: Call) -> Reply:
-    """Always green: one node, no shards to lose."""
-    return Reply(_health(call))
+    """The health of all indices, or of those named; 408 when it is worse than ``wait_for_status``.
+
+    Nothing on one node makes replicas or missing indices appear, so that there is nothing to wait for.
+    """
+    wanted, level = call.query.get("wait_for_status", "red").lower(), call.query.get("level", "cluster")
+    if wanted not in ORDER:
+        raise IllegalArgument(f"unknown cluster health status [{wanted}]")
+    options: dict[str, Any] = {"ignore_unavailable": True, "expand_wildcards": "open,closed"} | index_options(call)
+    indices = [target.index for target in call.node.indices.resolve(call.params.get("index", ""), **options)]
+    missing = any("*" not in word and word != "_all" and not call.node.indices.exists(word) for word in
+                  call.words("index"))  # fmt: skip
+    name = call.identity.cluster_name
+    status = write_health(name, indices, missing=missing)["status"]
+    late = missing or ORDER.index(status) > ORDER.index(wanted)
+    return Reply(write_health(name, indices, level=level, timed_out=late, missing=missing), 408 if late else 200)
+
+
+def state(call: Call) -> Reply:
+    """The definitions of the indices, as far as clients read them."""
+    options = {"expand_wildcards": "open,closed"} | index_options(call)
+    targets = call.node.indices.resolve(call.params.get("index", ""), **options)
+    node_id = call.node.catalog.node_id()
+    metrics = call.words("metric") or ["_all"]
+    everything: dict[str, dict[str, Any]] = {
+        "cluster_manager_node": {"cluster_manager_node": node_id, "master_node": node_id},
+        "nodes": {"nodes": {node_id: {"name": call.identity.node_name, "attributes": {}}}},
+        "metadata": {
+            "metadata": {
+                "cluster_uuid": call.node.catalog.cluster_uuid(),
+                "indices": {target.index.name: write_state(target.index) for target in targets},
+            }
+        },
+        "blocks": {"blocks": {}},
+        "version": {"version": 1, "state_uuid": call.node.catalog.cluster_uuid()},
+    }
+    parts = {"master_node": "cluster_manager_node"}
+    wanted = list(everything) if "_all" in metrics else [parts.get(word, word) for word in metrics]
+    shown: dict[str, Any] = {
+        "cluster_name": call.identity.cluster_name, "cluster_uuid": call.node.catalog.cluster_uuid(),
+    }  # fmt: skip
+    for word in wanted:
+        shown |= everything.get(word, {})
+    return Reply(shown)
+
+
+def stats(call: Call) -> Reply:
+    """Totals over all indices."""
+    indices = call.node.indices.all()
+    figures = [call.node.indices.store(index).stats() for index in indices if not index.closed]
+    primaries, _ = shard_counts(indices)
+    return Reply(
+        {
+            "_nodes": {"total": 1, "successful": 1, "failed": 0},
+            "cluster_name": call.identity.cluster_name,
+            "cluster_uuid": call.node.catalog.cluster_uuid(),
+            "timestamp": call.node.ports.clock(),
+            "status": write_health("", indices)["status"],
+            "indices": {
+                "count": len(indices),
+                "shards": {"total": primaries, "primaries": primaries},
+                "docs": {
+                    "count": sum(item.searchable for item in figures), "deleted": sum(item.deleted for item in figures),
+                },
+                "store": {"size_in_bytes": sum(item.store_bytes for item in figures)},
+                "segments": {"count": sum(item.segments for item in figures)},
+            },
+            "nodes": {"count": {"total": 1, "data": 1, "ingest": 1}, "versions": [call.identity.api_version]},
+        }
+    )  # fmt: skip
+
+
+def pending_tasks(_: Call) -> Reply:
+    """None: a change of the cluster is done when it is answered."""
+    return Reply({"tasks": []})
 
 
 def get_settings(call: Call) -> Reply:
@@ -54,12 +128,24 @@ def put_settings(call: Call) -> Reply:
 
 
 def nodes(call: Call) -> Reply:
-    """The one node."""
+    """The one node. ``http.publish_address`` is where sniffing clients go on."""
+    address = call.host if ":" in call.host else call.identity.address
     node = {
         "name": call.identity.node_name,
+        "transport_address": address,
+        "host": address.rpartition(":")[0],
+        "ip": address.rpartition(":")[0],
         "version": call.identity.api_version,
-        "roles": ["data", "ingest", "ml"],
-        "plugins": [{"name": name, "version": call.identity.api_version} for name in _PLUGINS],
+        "build_type": "antiphon",
+        "build_hash": call.identity.version,
+        "roles": ["cluster_manager", "data", "ingest", "ml"],
+        "attributes": {},
+        "http": {
+            "bound_address": [address],
+            "publish_address": address,
+            "max_content_length_in_bytes": call.identity.max_body_bytes,
+        },
+        "plugins": [{"name": name, "version": call.identity.api_version} for name in PLUGINS],
     }
     return Reply(
         {
@@ -70,105 +156,23 @@ def nodes(call: Call) -> Reply:
     )
 
 
-def cat(_: Call) -> Reply:
-    """Which ``_cat`` tables there are."""
-    tables = "".join(f"/_cat/{name}\n" for name in ("health", "indices", "nodes", "plugins"))
-    return Reply(f"=^.^=\n{tables}", media_type="text/plain; charset=UTF-8")
+_OPTIONS = INDICES | {"flat_settings", "wait_for_metadata_version", "wait_for_timeout"}
+_HEALTH = INDICES | {
+    "wait_for_status", "level", "wait_for_nodes", "wait_for_no_relocating_shards", "wait_for_no_initializing_shards",
+    "wait_for_events", "awareness_attribute",
+}  # fmt: skip
+_NODES = frozenset({"flat_settings", "timeout"})
 
-
-def cat_health(call: Call) -> Reply:
-    """Health as a table."""
-    shown = _health(call)
-    row = {
-        "cluster": shown["cluster_name"],
-        "status": shown["status"],
-        "node.total": shown["number_of_nodes"],
-        "node.data": shown["number_of_data_nodes"],
-        "shards": 0,
-        "pri": 0,
-        "relo": 0,
-        "init": 0,
-        "unassign": 0,
-        "pending_tasks": 0,
-        "active_shards_percent": "100.0%",
-    }
-    return _table(call, list(row), [row])
-
-
-def cat_nodes(call: Call) -> Reply:
-    """Nodes as a table."""
-    row = {
-        "ram.percent": round(call.node.ports.gauges.memory_percent()),
-        "node.role": "dim",
-        "node.roles": "data,ingest,ml",
-        "cluster_manager": "*",
-        "name": call.identity.node_name,
-    }
-    return _table(call, list(row), [row])
-
-
-def cat_plugins(call: Call) -> Reply:
-    """The plugins whose API is spoken, as a table."""
-    rows = [
-        {"name": call.identity.node_name, "component": name, "version": call.identity.api_version} for name in _PLUGINS
-    ]
-    return _table(call, ["name", "component", "version"], rows)
-
-
-def cat_indices(call: Call) -> Reply:
-    """The system indexes that hold something, as a table."""
-    catalog = call.node.catalog
-    counts = {
-        ".plugins-ml-model": sum(1 for _ in catalog.models()),
-        ".plugins-ml-model-group": sum(1 for _ in catalog.groups()),
-        ".plugins-ml-task": sum(1 for _ in catalog.tasks()),
-    }
-    rows = [
-        {"health": "green", "status": "open", "index": index, "pri": 1, "rep": 0, "docs.count": count}
-        for index, count in counts.items()
-        if count
-    ]
-    return _table(call, ["health", "status", "index", "pri", "rep", "docs.count"], rows)
-
-
-def _health(call: Call) -> dict[str, Any]:
-    return {
-        "cluster_name": call.identity.cluster_name,
-        "status": "green",
-        "timed_out": False,
-        "number_of_nodes": 1,
-        "number_of_data_nodes": 1,
-        "discovered_master": True,
-        "discovered_cluster_manager": True,
-        "active_primary_shards": 0,
-        "active_shards": 0,
-        "relocating_shards": 0,
-        "initializing_shards": 0,
-        "unassigned_shards": 0,
-        "delayed_unassigned_shards": 0,
-        "number_of_pending_tasks": 0,
-        "number_of_in_flight_fetch": 0,
-        "task_max_waiting_in_queue_millis": 0,
-        "active_shards_percent_as_number": 100.0,
-    }
-
-
-def _table(call: Call, columns: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> Reply:
-    """Return rows as OpenSearch's ``_cat`` does: aligned text, or JSON with ``format=json``."""
-    asked = [name for name in call.query.get("h", "").split(",") if name] or list(columns)
-    unknown = [name for name in asked if name not in columns]
-    if unknown:
-        raise IllegalArgument(f"[h] names the unknown column [{unknown[0]}]; this table has {list(columns)}")
-    for name in reversed([word for word in call.query.get("s", "").split(",") if word]):
-        key, _, direction = name.partition(":")
-        if key not in columns:
-            raise IllegalArgument(f"[s] names the unknown column [{key}]; this table has {list(columns)}")
-        rows = sorted(rows, key=lambda row, key=key: str(row[key]), reverse=direction == "desc")  # type: ignore[misc]
-    lines = [[str(row[name]) for name in asked] for row in rows]
-    if call.query.get("format") == "json":
-        return Reply([dict(zip(asked, line, strict=True)) for line in lines])
-    if call.flag("v"):
-        lines.insert(0, asked)
-    widths = [max((len(line[place]) for line in lines), default=0) for place in range(len(asked))]
-    text = [" ".join(word.ljust(width) for word, width in zip(line, widths, strict=True)).rstrip() for line in lines]
-    return Reply("".join(f"{line}\n" for line in text), media_type="text/plain; charset=UTF-8")
+CLUSTER_ROUTES: tuple[Route, ...] = (
+    Route("GET", "/_cluster/health", health, _HEALTH),
+    Route("GET", "/_cluster/health/{index}", health, _HEALTH),
+    Route("GET", "/_cluster/state", state, _OPTIONS),
+    Route("GET", "/_cluster/state/{metric}", state, _OPTIONS),
+    Route("GET", "/_cluster/state/{metric}/{index}", state, _OPTIONS),
+    Route("GET", "/_cluster/stats", stats, _NODES, heavy=True),
+    Route("GET", "/_cluster/stats/nodes/{node_id}", stats, _NODES, heavy=True),
+    Route("GET", "/_cluster/pending_tasks", pending_tasks, _OPTIONS),
+    Route("GET", "/_nodes", nodes, _NODES),
+    Route("GET", "/_nodes/{node_id}", nodes, _NODES),
+    Route("GET", "/_nodes/{node_id}/{metric}", nodes, _NODES),
+)

@@ -4,20 +4,14 @@ from __future__ import annotations
 
 from antiphon.rest import cluster, controllers, model_groups, models, monitor, predict, tasks
 from antiphon.rest.call import Route
-from antiphon.rest.refused import FEATURES, refuse
+from antiphon.rest.cat import CAT_ROUTES
+from antiphon.rest.refused import FEATURES, REFUSED_ROUTES, refuse
 
 _ML = "/_plugins/_ml"
 _SEARCH = frozenset(
     {"size", "from", "ignore_unavailable", "allow_no_indices", "expand_wildcards", "preference", "typed_keys"}
 )
 _SETTINGS = frozenset({"flat_settings", "include_defaults", "timeout", "cluster_manager_timeout", "master_timeout"})
-_HEALTH = frozenset({
-    "wait_for_status", "timeout", "level", "local", "cluster_manager_timeout", "master_timeout", "wait_for_nodes",
-    "wait_for_active_shards", "wait_for_no_relocating_shards", "wait_for_no_initializing_shards", "wait_for_events",
-})  # fmt: skip
-_CAT = frozenset(
-    {"v", "h", "s", "help", "bytes", "time", "local", "cluster_manager_timeout", "master_timeout", "full_id"}
-)
 _VIEW = frozenset({"view"})
 
 ROUTES: tuple[Route, ...] = (
@@ -78,19 +72,15 @@ ROUTES: tuple[Route, ...] = (
     Route("DELETE", f"{_ML}/controllers/{{model_id}}", controllers.delete),
     # cluster
     Route("GET", "/", cluster.banner),
-    Route("GET", "/_cluster/health", cluster.health, _HEALTH),
     Route("GET", "/_cluster/settings", cluster.get_settings, _SETTINGS),
     Route("PUT", "/_cluster/settings", cluster.put_settings, _SETTINGS),
-    Route("GET", "/_nodes", cluster.nodes, frozenset({"flat_settings", "timeout"})),
-    Route("GET", "/_cat", cluster.cat, text=True),
-    Route("GET", "/_cat/health", cluster.cat_health, _CAT, text=True),
-    Route("GET", "/_cat/nodes", cluster.cat_nodes, _CAT, text=True),
-    Route("GET", "/_cat/plugins", cluster.cat_plugins, _CAT, text=True),
-    Route("GET", "/_cat/indices", cluster.cat_indices, _CAT, text=True),
+    *cluster.CLUSTER_ROUTES,
+    *CAT_ROUTES,
     # what is not here
     *(
         Route("GET POST PUT DELETE", f"{_ML}/{feature}{rest}", refuse(feature))
         for feature in FEATURES
         for rest in ("", "/{rest:path}")
     ),
+    *REFUSED_ROUTES,
 )  # fmt: skip

@@ -39,12 +39,12 @@ def write_settings(settings: ClusterSettings, *, flat: bool = False, include_def
     sections = {"persistent": settings.persistent, "transient": settings.transient}
     if include_defaults:
         sections["defaults"] = settings.defaults()
-    return {name: _write_section(section, flat) for name, section in sections.items()}
+    return {name: write_section(section, flat) for name, section in sections.items()}
 
 
 def write_acknowledged(applied: Mapping[str, Mapping[str, Any]], *, flat: bool = False) -> dict[str, Any]:
     """Return the answer to a PUT; ``applied`` holds per section what was set (not what was reset)."""
-    return {"acknowledged": True} | {name: _write_section(applied.get(name, {}), flat) for name in SECTIONS}
+    return {"acknowledged": True} | {name: write_section(applied.get(name, {}), flat) for name in SECTIONS}
 
 
 def _flatten(section: Mapping[str, Any]) -> dict[str, SettingValue | None]:
@@ -76,7 +76,8 @@ def _scalar(key: str, value: object) -> str:
     return json.dumps(value)
 
 
-def _write_section(section: Mapping[str, Any], flat: bool) -> dict[str, Any]:
+def write_section(section: Mapping[str, Any], flat: bool) -> dict[str, Any]:
+    """Return flat settings in order, as a tree unless ``flat``."""
     if flat:
         return dict(sorted(section.items()))
     tree: dict[str, Any] = {}

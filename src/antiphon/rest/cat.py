@@ -1,0 +1,290 @@
+"""Handlers of the ``_cat`` tables."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+from antiphon.domain.index import Index
+from antiphon.domain.index_settings import replicas, setting_number
+from antiphon.domain.store import IndexStats
+from antiphon.rest.call import Call, Reply, Route
+from antiphon.rest.cluster import PLUGINS
+from antiphon.rest.index_options import INDICES, resolved
+from antiphon.wire.cat import Column, TableOptions, columns, write_help, write_rows, write_text
+from antiphon.wire.health import index_status, write_health
+from antiphon.wire.template import write_index_template
+
+_TEXT = "text/plain; charset=UTF-8"
+_QUERY = frozenset({
+    "v", "h", "s", "help", "bytes", "time", "local", "cluster_manager_timeout", "master_timeout", "full_id", "ts",
+    "pri", "health", "include_unloaded_segments",
+}) | INDICES  # fmt: skip
+
+Rows = Callable[[Call], Iterable[Mapping[str, Any]]]
+
+
+def table(known: Sequence[Column], rows: Rows) -> Callable[[Call], Reply]:
+    """Return the handler of a table: text, JSON, or its columns for ``help``."""
+
+    def handler(call: Call) -> Reply:
+        if call.flag("help"):
+            return Reply(write_help(known), media_type=_TEXT)
+        options = TableOptions(
+            call.query.get("h", ""), call.query.get("s", ""), call.flag("v"), call.query.get("bytes", "")
+        )
+        found = list(rows(call))
+        if call.query.get("format") == "json":
+            return Reply(write_rows(known, found, options))
+        return Reply(write_text(known, found, options), media_type=_TEXT)
+
+    return handler
+
+
+def overview(_: Call) -> Reply:
+    """Which ``_cat`` tables there are."""
+    paths = "".join(f"{route.path}\n" for route in CAT_ROUTES if route.path != "/_cat")
+    return Reply(f"=^.^=\n{paths}", media_type=_TEXT)
+
+
+def _stats(call: Call, index: Index) -> IndexStats | None:
+    return None if index.closed else call.node.indices.store(index).stats()
+
+
+def _now(call: Call) -> dict[str, Any]:
+    seconds = call.node.ports.clock() // 1000
+    return {"epoch": seconds, "timestamp": time.strftime("%H:%M:%S", time.gmtime(seconds))}
+
+
+def _health(call: Call) -> Iterable[Mapping[str, Any]]:
+    shown = write_health(call.identity.cluster_name, call.node.indices.all())
+    yield _now(call) | {
+        "cluster": shown["cluster_name"],
+        "status": shown["status"],
+        "node.total": 1,
+        "node.data": 1,
+        "discovered_cluster_manager": True,
+        "shards": shown["active_shards"],
+        "pri": shown["active_primary_shards"],
+        "relo": 0,
+        "init": 0,
+        "unassign": shown["unassigned_shards"],
+        "pending_tasks": 0,
+        "max_task_wait_time": "-",
+        "active_shards_percent": f"{shown['active_shards_percent_as_number']:.1f}%",
+    }
+
+
+def _indices(call: Call) -> Iterable[Mapping[str, Any]]:
+    wanted = call.query.get("health")
+    for index in sorted(resolved(call, expand_wildcards="open,closed"), key=lambda found: found.name):
+        if wanted and index_status(index) != wanted:
+            continue
+        stats = _stats(call, index)
+        figures = (
+            {}
+            if stats is None
+            else {
+                "docs.count": stats.searchable,
+                "docs.deleted": stats.deleted,
+                "store.size": stats.store_bytes,
+                "pri.store.size": stats.store_bytes,
+            }
+        )
+        yield {
+            "health": index_status(index),
+            "status": "close" if index.closed else "open",
+            "index": index.name,
+            "uuid": index.uuid,
+            "pri": setting_number(index.settings, "index.number_of_shards"),
+            "rep": replicas(index.settings),
+            "creation.date": index.created_ms,
+            **figures,
+        }
+    if not call.params.get("index"):
+        yield from _system_indices(call)
+
+
+def _system_indices(call: Call) -> Iterable[Mapping[str, Any]]:
+    """What OpenSearch's ML plugin keeps in indices of its own."""
+    catalog = call.node.catalog
+    counts = {
+        ".plugins-ml-model": sum(1 for _ in catalog.models()),
+        ".plugins-ml-model-group": sum(1 for _ in catalog.groups()),
+        ".plugins-ml-task": sum(1 for _ in catalog.tasks()),
+    }
+    if call.query.get("health") in (None, "green"):
+        for name, count in counts.items():
+            if count:
+                yield {"health": "green", "status": "open", "index": name, "pri": 1, "rep": 0, "docs.count": count}
+
+
+def _count(call: Call) -> Iterable[Mapping[str, Any]]:
+    indices = resolved(call)
+    for index in indices:
+        call.node.indices.check_open(index)
+    total = sum(call.node.indices.store(index).stats().searchable for index in indices)
+    yield _now(call) | {"count": total}
+
+
+def _nodes(call: Call) -> Iterable[Mapping[str, Any]]:
+    yield {
+        "ip": call.identity.address.rpartition(":")[0],
+        "ram.percent": round(call.node.ports.gauges.memory_percent()),
+        "node.role": "dim",
+        "node.roles": "data,ingest,ml",
+        "cluster_manager": "*",
+        "name": call.identity.node_name,
+    }
+
+
+def _plugins(call: Call) -> Iterable[Mapping[str, Any]]:
+    for name in PLUGINS:
+        yield {"name": call.identity.node_name, "component": name, "version": call.identity.api_version}
+
+
+def _aliases(call: Call) -> Iterable[Mapping[str, Any]]:
+    names = call.words("name")
+    for index in call.node.indices.all():
+        for alias, value in index.aliases.items():
+            if not names or any(Column(alias).answers_to(word) for word in names):
+                writes = "-" if value.is_write_index is None else str(value.is_write_index).lower()
+                yield {
+                    "alias": alias,
+                    "index": index.name,
+                    "filter": "*" if value.filter else "-",
+                    "routing.index": value.index_routing or "-",
+                    "routing.search": value.search_routing or "-",
+                    "is_write_index": writes,
+                }
+
+
+def _shards(call: Call) -> Iterable[Mapping[str, Any]]:
+    for index in resolved(call, expand_wildcards="open,closed"):
+        stats = _stats(call, index)
+        for shard in range(setting_number(index.settings, "index.number_of_shards")):
+            first = stats if shard == 0 else None
+            yield {
+                "index": index.name,
+                "shard": shard,
+                "prirep": "p",
+                "state": "STARTED",
+                "docs": first.searchable if first else 0,
+                "store": first.store_bytes if first else 0,
+                "ip": call.identity.address.rpartition(":")[0],
+                "node": call.identity.node_name,
+            }
+            for _ in range(replicas(index.settings)):
+                yield {"index": index.name, "shard": shard, "prirep": "r", "state": "UNASSIGNED"}
+
+
+def _segments(call: Call) -> Iterable[Mapping[str, Any]]:
+    for index in resolved(call):
+        stats = _stats(call, index)
+        if stats is not None:
+            yield {
+                "index": index.name, "shard": 0, "prirep": "p", "segments": stats.segments,
+                "docs.count": stats.searchable, "docs.deleted": stats.deleted, "size": stats.store_bytes,
+            }  # fmt: skip
+
+
+def _templates(call: Call) -> Iterable[Mapping[str, Any]]:
+    name, templates = call.params.get("name", "*"), call.node.indices.templates
+    for key, item in templates.indexes(name).items():
+        shown = write_index_template(item)
+        yield {
+            "name": key,
+            "index_patterns": f"[{', '.join(item.index_patterns)}]",
+            "order": item.priority or 0,
+            "version": shown.get("version"),
+            "composed_of": f"[{', '.join(item.composed_of)}]",
+        }
+    for key, held in templates.legacy(name).items():
+        patterns = f"[{', '.join(held.index_patterns)}]"
+        yield {"name": key, "index_patterns": patterns, "order": held.order, "version": held.version}
+
+
+def _allocation(call: Call) -> Iterable[Mapping[str, Any]]:
+    indices = call.node.indices.all()
+    used = sum(stats.store_bytes for index in indices if (stats := _stats(call, index)) is not None)
+    yield {
+        "shards": sum(setting_number(index.settings, "index.number_of_shards") for index in indices),
+        "disk.indices": used,
+        "disk.avail": call.node.ports.gauges.free_disk_bytes(),
+        "host": call.identity.address.rpartition(":")[0],
+        "ip": call.identity.address.rpartition(":")[0],
+        "node": call.identity.node_name,
+    }
+
+
+_TABLES: Mapping[str, tuple[Sequence[Column], Rows]] = {
+    "health": (
+        columns(
+            "epoch,t,time timestamp,ts,hms,hhmmss cluster,cl status,st node.total,nt,nodeTotal node.data,nd,nodeData "
+            "discovered_cluster_manager,dcm shards,t,sh,shards.total pri,p,shards.primary relo,r init,i unassign,u "
+            "pending_tasks,pt max_task_wait_time,mtwt active_shards_percent,asp"
+        ),
+        _health,
+    ),
+    "indices": (
+        [
+            *columns("health,h status,s index,i,idx uuid,id pri,p,shards.primary rep,r,shards.replica"),
+            *columns("docs.count,dc,docsCount docs.deleted,dd,docsDeleted"),
+            *columns("store.size,ss,storeSize pri.store.size", size=True),
+            *columns("creation.date,cd", extra=True),
+        ],
+        _indices,
+    ),
+    "count": (columns("epoch,t,time timestamp,ts,hms count,dc,docs.count"), _count),
+    "nodes": (
+        columns(
+            "ip,i heap.percent,hp ram.percent,rp cpu load_1m,l load_5m load_15m node.role,r,role node.roles,rs "
+            "cluster_manager,m,master name,n"
+        ),
+        _nodes,
+    ),
+    "plugins": (columns("name,n component,c version,v"), _plugins),
+    "aliases": (
+        columns("alias,a index,i,idx filter,f,fi routing.index,ri routing.search,rs is_write_index,w,isWriteIndex"),
+        _aliases,
+    ),
+    "shards": (
+        [
+            *columns("index,i,idx shard,s,sh prirep,p,pr state,st docs,d,dc"),
+            *columns("store,sto", size=True),
+            *columns("ip node,n"),
+        ],
+        _shards,
+    ),
+    "segments": (
+        [
+            *columns("index,i,idx shard,s prirep,p segments,sc docs.count,dc docs.deleted,dd"),
+            *columns("size,si", size=True),
+        ],
+        _segments,
+    ),
+    "templates": (columns("name,n index_patterns,t order,o,p version,v composed_of,c"), _templates),
+    "allocation": (
+        [
+            *columns("shards,s"),
+            *columns("disk.indices,di disk.avail,da", size=True),
+            *columns("host,h ip node,n"),
+        ],
+        _allocation,
+    ),
+    "pending_tasks": (columns("insertOrder,o timeInQueue,t priority,p source,s"), lambda _: ()),
+}
+_NARROWED = {
+    "indices": "index", "count": "index", "shards": "index", "segments": "index", "aliases": "name",
+    "templates": "name", "allocation": "node_id",
+}  # fmt: skip
+
+CAT_ROUTES: tuple[Route, ...] = (
+    Route("GET", "/_cat", overview, text=True),
+    *(
+        Route("GET", f"/_cat/{name}{rest}", table(*_TABLES[name]), _QUERY, heavy=True, text=True)
+        for name in _TABLES
+        for rest in ("", *([f"/{{{_NARROWED[name]}}}"] if name in _NARROWED else []))
+    ),
+)

@@ -1,0 +1,130 @@
+"""Handlers that look after indices: refresh, flush, merge, caches, stats, field capabilities, rebuild."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from antiphon.errors import IllegalArgument
+from antiphon.flows.ports import IndexStore
+from antiphon.rest.call import Call, Handler, Reply, Route
+from antiphon.rest.index_options import INDICES, resolved, shards
+from antiphon.wire.field_caps import write_field_caps
+from antiphon.wire.index_stats import read_metrics, write_stats
+
+
+def on_stores(work: Callable[[IndexStore], None]) -> Handler:
+    """Return the handler that does ``work`` on the store of every open index of the expression."""
+
+    def handler(call: Call) -> Reply:
+        indices = resolved(call)
+        for index in indices:
+            call.node.indices.check_open(index)
+        for index in indices:
+            work(call.node.indices.store(index))
+        return Reply({"_shards": shards(indices)})
+
+    return handler
+
+
+def stats(call: Call) -> Reply:
+    """Counts and sizes, by metric."""
+    indices = resolved(call)
+    metrics = read_metrics(call.words("metric"), call.path)
+    for index in indices:
+        call.node.indices.check_open(index)
+    figures = [(index, call.node.indices.store(index).stats()) for index in indices]
+    return Reply(write_stats(figures, metrics, shards(indices)))
+
+
+def field_caps(call: Call) -> Reply:
+    """Types and abilities of fields."""
+    body = call.json_or({})
+    fields = call.query.get("fields") or (body.get("fields") if isinstance(body, dict) else None)
+    patterns = fields.split(",") if isinstance(fields, str) else fields
+    if not patterns or not isinstance(patterns, list):
+        raise IllegalArgument("no fields requested")
+    return Reply(write_field_caps(resolved(call), [str(pattern) for pattern in patterns]))
+
+
+def resolve_index(call: Call) -> Reply:
+    """Which indices and aliases an expression stands for."""
+    indices = call.node.indices
+    expression = call.params["name"]
+    found = resolved_names(call, expression)
+    shown: list[dict[str, Any]] = []
+    carriers: dict[str, list[str]] = {}
+    for index in found:
+        attributes = ["closed" if index.closed else "open"]
+        entry: dict[str, Any] = {"name": index.name, "attributes": attributes}
+        if index.aliases:
+            entry = {"name": index.name, "aliases": sorted(index.aliases), "attributes": attributes}
+        shown.append(entry)
+    for word in expression.split(","):
+        for index, _ in indices.aliased(word):
+            carriers.setdefault(word, []).append(index.name)
+    aliases = [{"name": name, "indices": names} for name, names in sorted(carriers.items())]
+    return Reply({"indices": sorted(shown, key=lambda item: str(item["name"])), "aliases": aliases, "data_streams": []})
+
+
+def resolved_names(call: Call, expression: str) -> list[Any]:
+    """Return the indices that an expression names itself, not through an alias."""
+    words = [word for word in expression.split(",") if not call.node.indices.aliased(word)]
+    if not words:
+        return []
+    targets = call.node.indices.resolve(
+        ",".join(words), expand_wildcards=call.query.get("expand_wildcards", "open"), aliases=False
+    )
+    return [target.index for target in targets]
+
+
+def knn_stats(call: Call) -> Reply:
+    """What there is to know about vectors: exact search needs no cache, so that no breaker can trip."""
+    indices = [index for index in call.node.indices.all() if not index.closed]
+    figures = [call.node.indices.store(index).stats() for index in indices]
+    node = {"knn_query_requests": sum(item.queries for item in figures), "vectors": sum(i.vectors for i in figures)}
+    return Reply(
+        {
+            "_nodes": {"total": 1, "successful": 1, "failed": 0},
+            "cluster_name": call.identity.cluster_name,
+            "circuit_breaker_triggered": False,
+            "nodes": {call.node.catalog.node_id(): node},
+        }
+    )
+
+
+_refresh = on_stores(lambda store: store.refresh())
+_flush = on_stores(lambda store: store.flush())
+_merge = on_stores(lambda store: store.force_merge())
+_rebuild = on_stores(lambda store: store.rebuild())
+_nothing = on_stores(lambda _: None)
+
+_FLUSH = INDICES | {"force", "wait_if_ongoing"}
+_MERGE = INDICES | {"flush", "max_num_segments", "only_expunge_deletes", "wait_for_completion", "primary_only"}
+_CLEAR = INDICES | {"fielddata", "fields", "query", "request", "file"}
+_STATS = INDICES | {
+    "completion_fields", "fielddata_fields", "fields", "forbid_closed_indices", "groups",
+    "include_segment_file_sizes", "include_unloaded_segments", "level", "types",
+}  # fmt: skip
+_CAPS = INDICES | {"fields", "include_unmapped"}
+
+MONITOR_ROUTES: tuple[Route, ...] = (
+    *(
+        row
+        for prefix in ("", "/{index}")
+        for row in (
+            Route("GET POST", f"{prefix}/_refresh", _refresh, INDICES, heavy=True),
+            Route("GET POST", f"{prefix}/_flush", _flush, _FLUSH, heavy=True),
+            Route("POST", f"{prefix}/_forcemerge", _merge, _MERGE, heavy=True),
+            Route("POST", f"{prefix}/_cache/clear", _nothing, _CLEAR),
+            Route("GET", f"{prefix}/_stats", stats, _STATS, heavy=True),
+            Route("GET", f"{prefix}/_stats/{{metric}}", stats, _STATS, heavy=True),
+            Route("GET POST", f"{prefix}/_field_caps", field_caps, _CAPS),
+        )
+    ),
+    Route("GET", "/_resolve/index/{name}", resolve_index, INDICES),
+    Route("POST", "/{index}/_antiphon/rebuild", _rebuild, INDICES, heavy=True),
+    Route("GET", "/_plugins/_knn/warmup/{index}", _nothing, INDICES, heavy=True),
+    Route("GET", "/_plugins/_knn/stats", knn_stats, frozenset({"timeout"}), heavy=True),
+    Route("GET", "/_plugins/_knn/{node_id}/stats", knn_stats, frozenset({"timeout"}), heavy=True),
+)

@@ -1,0 +1,137 @@
+"""Handlers of index templates, component templates and legacy ones."""
+
+from __future__ import annotations
+
+from antiphon.errors import IndexTemplateMissing, MissingResource
+from antiphon.rest.call import Call, Reply, Route
+from antiphon.rest.index_options import ACKNOWLEDGED, WAITS
+from antiphon.wire.template import (
+    read_component_template,
+    read_index_template,
+    read_legacy_template,
+    write_component_template,
+    write_index_template,
+    write_legacy_template,
+    write_simulated,
+)
+
+_GET = WAITS | {"local", "flat_settings"}
+_PUT = WAITS | {"create", "cause", "order"}
+
+
+def put_index(call: Call) -> Reply:
+    """Write an index template."""
+    indices = call.node.indices
+    template = read_index_template(call.json())
+    indices.templates.put_index(call.params["name"], template, indices.check_body, create=call.flag("create"))
+    return ACKNOWLEDGED
+
+
+def get_index(call: Call) -> Reply:
+    """Index templates by name or pattern; 404 for a name that is not there."""
+    name = call.params.get("name", "*")
+    found = call.node.indices.templates.indexes(name)
+    _check_found("index template", name, found)
+    listed = [{"name": key, "index_template": write_index_template(value)} for key, value in found.items()]
+    return Reply({"index_templates": listed})
+
+
+def delete_index(call: Call) -> Reply:
+    """Delete index templates."""
+    name = call.params["name"]
+    if not call.node.indices.templates.delete_index(name) and "*" not in name:
+        raise IndexTemplateMissing(f"index_template [{name}] missing")
+    return ACKNOWLEDGED
+
+
+def simulate_index(call: Call) -> Reply:
+    """What an index of a name would be made of."""
+    templates = call.node.indices.templates
+    return Reply(write_simulated(templates.body_for(call.params["name"]), {}))
+
+
+def simulate_template(call: Call) -> Reply:
+    """What a template, held or sent, comes to with its components."""
+    templates = call.node.indices.templates
+    name = call.params.get("name", "")
+    body = call.json_or(None)
+    if body is None:
+        found = templates.indexes(name)
+        _check_found("index template", name, found)
+        template = found[name]
+    else:
+        template = read_index_template(body)
+    return Reply(write_simulated(templates.simulate(template), {}))
+
+
+def put_component(call: Call) -> Reply:
+    """Write a component template."""
+    indices = call.node.indices
+    component = read_component_template(call.json())
+    indices.templates.put_component(call.params["name"], component, indices.check_body, create=call.flag("create"))
+    return ACKNOWLEDGED
+
+
+def get_component(call: Call) -> Reply:
+    """Component templates by name or pattern; 404 for a name that is not there."""
+    name = call.params.get("name", "*")
+    found = call.node.indices.templates.components(name)
+    _check_found("component template", name, found)
+    listed = [{"name": key, "component_template": write_component_template(value)} for key, value in found.items()]
+    return Reply({"component_templates": listed})
+
+
+def delete_component(call: Call) -> Reply:
+    """Delete component templates that no index template uses."""
+    name = call.params["name"]
+    if not call.node.indices.templates.delete_component(name) and "*" not in name:
+        raise MissingResource(name)
+    return ACKNOWLEDGED
+
+
+def put_legacy(call: Call) -> Reply:
+    """Write a legacy template."""
+    indices = call.node.indices
+    template = read_legacy_template(call.json())
+    indices.templates.put_legacy(call.params["name"], template, indices.check_body, create=call.flag("create"))
+    return ACKNOWLEDGED
+
+
+def get_legacy(call: Call) -> Reply:
+    """Legacy templates by name; 404 with an empty body for a name that is not there."""
+    name = call.params.get("name", "*")
+    found = call.node.indices.templates.legacy(name)
+    shown = {key: write_legacy_template(value) for key, value in found.items()}
+    return Reply(shown, 404 if not shown and "*" not in name else 200)
+
+
+def delete_legacy(call: Call) -> Reply:
+    """Delete legacy templates."""
+    name = call.params["name"]
+    if not call.node.indices.templates.delete_legacy(name) and "*" not in name:
+        raise IndexTemplateMissing(f"index_template [{name}] missing")
+    return ACKNOWLEDGED
+
+
+def _check_found(what: str, name: str, found: object) -> None:
+    if not found and "*" not in name:
+        raise MissingResource(f"{what} matching [{name}] not found")
+
+
+TEMPLATE_ROUTES: tuple[Route, ...] = (
+    Route("GET", "/_index_template", get_index, _GET),
+    Route("GET", "/_index_template/{name}", get_index, _GET),
+    Route("PUT POST", "/_index_template/{name}", put_index, _PUT),
+    Route("DELETE", "/_index_template/{name}", delete_index, WAITS),
+    Route("POST", "/_index_template/_simulate_index/{name}", simulate_index, _PUT),
+    Route("POST", "/_index_template/_simulate", simulate_template, _PUT),
+    Route("POST", "/_index_template/_simulate/{name}", simulate_template, _PUT),
+    Route("GET", "/_component_template", get_component, _GET),
+    Route("GET", "/_component_template/{name}", get_component, _GET),
+    Route("PUT POST", "/_component_template/{name}", put_component, _PUT),
+    Route("DELETE", "/_component_template/{name}", delete_component, WAITS),
+    Route("GET", "/_template", get_legacy, _GET),
+    Route("GET", "/_template/{name}", get_legacy, _GET),
+    Route("PUT POST", "/_template/{name}", put_legacy, _PUT),
+    Route("DELETE", "/_template/{name}", delete_legacy, WAITS),
+)

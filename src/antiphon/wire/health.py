@@ -1,0 +1,67 @@
+"""``_cluster/health`` and the health of each index."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from antiphon.domain.index import Index
+from antiphon.domain.index_settings import replicas, setting_number
+
+ORDER = ("green", "yellow", "red")
+
+
+def index_status(index: Index) -> str:
+    """Return green, or yellow when replicas are wanted that one node cannot hold."""
+    return "yellow" if replicas(index.settings) else "green"
+
+
+def write_index_health(index: Index) -> dict[str, Any]:
+    """Return one index of ``level=indices``."""
+    primaries = setting_number(index.settings, "index.number_of_shards")
+    copies = replicas(index.settings)
+    return {
+        "status": index_status(index),
+        "number_of_shards": primaries,
+        "number_of_replicas": copies,
+        "active_primary_shards": primaries,
+        "active_shards": primaries,
+        "relocating_shards": 0,
+        "initializing_shards": 0,
+        "unassigned_shards": primaries * copies,
+    }
+
+
+def write_health(
+    cluster_name: str,
+    indices: Sequence[Index],
+    *,
+    level: str = "cluster",
+    timed_out: bool = False,
+    missing: bool = False,
+) -> dict[str, Any]:
+    """Return the health of these indices; ``missing`` makes it red: one that was named is not there."""
+    each = {index.name: write_index_health(index) for index in indices}
+    active = sum(item["active_shards"] for item in each.values())
+    unassigned = sum(item["unassigned_shards"] for item in each.values())
+    status = max((item["status"] for item in each.values()), key=ORDER.index, default="green")
+    health = {
+        "cluster_name": cluster_name,
+        "status": "red" if missing else status,
+        "timed_out": timed_out,
+        "number_of_nodes": 1,
+        "number_of_data_nodes": 1,
+        "discovered_master": True,
+        "discovered_cluster_manager": True,
+        "active_primary_shards": active,
+        "active_shards": active,
+        "relocating_shards": 0,
+        "initializing_shards": 0,
+        "unassigned_shards": unassigned,
+        "delayed_unassigned_shards": 0,
+        "number_of_pending_tasks": 0,
+        "number_of_in_flight_fetch": 0,
+        "task_max_waiting_in_queue_millis": 0,
+        "active_shards_percent_as_number": 100.0 * active / (active + unassigned) if active else 100.0,
+    }
+    return health | ({"indices": each} if level in ("indices", "shards") else {})
