@@ -14,12 +14,27 @@ from numpy.typing import NDArray
 from antiphon.domain.model import ModelConfig
 from antiphon.domain.prediction import Prediction, PredictRequest, decide_role
 from antiphon.domain.role import DoublePrefix, Prefixed, Role, put_prefix
-from antiphon.errors import AntiphonError, CircuitBreaking, Forbidden, IllegalArgument, NotFound, Unavailable
+from antiphon.errors import (
+    AntiphonError,
+    CircuitBreaking,
+    Forbidden,
+    IllegalArgument,
+    NotFound,
+    QueueFull,
+    TooLarge,
+    Unavailable,
+)
 from antiphon.flows.configure import Configurator
 from antiphon.flows.loaded import LoadedModel, LoadedModels
 from antiphon.flows.ports import Encoder, Ports
 
 _NOT_READY = "Model not ready yet. Please deploy the model first."
+SLICE_TEXTS = 512
+"""Texts of a long call that are handed to the encoder at once: its queue keeps room for others meanwhile."""
+
+_WAIT_S = 0.02
+_WAIT_MOST_S = 60.0
+"""How soon, and how long, a call without a place in the queue asks again."""
 
 
 class Predictor:
@@ -63,6 +78,49 @@ class Predictor:
         loaded.request_ms.append((self._ports.monotonic() - start) * 1000)
         return prediction, answer
 
+    def embed_texts(self, model_id: str, texts: Sequence[str], role: Role) -> Prediction:
+        """Return one float32 ``[dimension]`` row per text, in order, whatever their number.
+
+        The checks, counts and errors are those of ``predict`` with a role; a symmetric model ignores it. Texts go to
+        the encoder in slices, and a slice that finds no place in the queue waits for one, at most a minute, before
+        QueueFull. Blocks until all are done.
+        """
+        loaded = self._find(model_id)
+        self._count(self.requests, model_id)
+        start = self._ports.monotonic()
+        try:
+            if loaded.model.is_enabled is False:
+                raise Forbidden("Model is disabled.")
+            self._loaded.admit(loaded)
+            self._check_machine()
+            prediction = joined(
+                [
+                    self._embed_slice(loaded, texts[begin : begin + SLICE_TEXTS], role)
+                    for begin in range(0, len(texts), SLICE_TEXTS)
+                ]
+            )
+        except AntiphonError as error:
+            if error.status >= 500:
+                self._count(self.failures, model_id)
+            raise
+        loaded.request_ms.append((self._ports.monotonic() - start) * 1000)
+        return prediction
+
+    def _embed_slice(self, loaded: LoadedModel, texts: Sequence[str], role: Role) -> Prediction:
+        """Embed a slice as soon as the queue has room; one that never fits is halved."""
+        pause = threading.Event()
+        for _ in range(int(_WAIT_MOST_S / _WAIT_S)):
+            try:
+                return self._in_role(loaded, texts, role if loaded.config.asymmetric else None)
+            except TooLarge:
+                if len(texts) < 2:
+                    raise
+                half = len(texts) // 2
+                return joined([self._embed_slice(loaded, part, role) for part in (texts[:half], texts[half:])])
+            except QueueFull:
+                pause.wait(_WAIT_S)
+        return self._in_role(loaded, texts, role if loaded.config.asymmetric else None)
+
     def _find(self, model_id: str) -> LoadedModel:
         loaded = self._loaded.get(model_id)
         if loaded is not None:
@@ -81,12 +139,14 @@ class Predictor:
             raise
 
     def _run(self, loaded: LoadedModel, request: PredictRequest) -> Prediction:
-        config = loaded.config
-        role = decide_role(loaded.model.model_id, config, request.parameters)
+        role = decide_role(loaded.model.model_id, loaded.config, request.parameters)
+        return self._in_role(loaded, request.text_docs, role)
+
+    def _in_role(self, loaded: LoadedModel, texts: Sequence[str], role: Role | None) -> Prediction:
         double = DoublePrefix(self._configurator.current.text("antiphon.double_prefix"))
         start = self._ports.monotonic()
         try:
-            prediction = embed(loaded.encoder, config, role, request.text_docs, double)
+            prediction = embed(loaded.encoder, loaded.config, role, texts, double)
         except Unavailable as error:  # undeployed since it was looked up
             raise IllegalArgument(f"Model not ready to be used: {loaded.model.model_id}", cause=error) from error
         loaded.inference_ms.append((self._ports.monotonic() - start) * 1000)
@@ -116,6 +176,20 @@ def embed(
         prefixed = put_prefix(texts, config.prefix(role), config.prefixes, double)
     encoded = encoder.encode(prefixed.texts)
     return Prediction(encoded.rows, prefixed.doubled, encoded.truncated, encoded.lost_tokens)
+
+
+def joined(parts: Sequence[Prediction]) -> Prediction:
+    """Return predictions of slices, in order, as one."""
+    if len(parts) == 1:
+        return parts[0]
+    rows: list[NDArray[np.float32]] = []
+    doubled: list[int] = []
+    truncated: list[int] = []
+    for part in parts:
+        doubled.extend(len(rows) + position for position in part.doubled)
+        truncated.extend(len(rows) + position for position in part.truncated)
+        rows.extend(part.rows)
+    return Prediction(rows, tuple(doubled), tuple(truncated), sum(part.lost_tokens for part in parts))
 
 
 def _checked(texts: Iterable[str]) -> list[str]:
@@ -173,17 +247,8 @@ class TextEmbedder:
         """Return the vectors with what was noticed about the texts: doubled prefixes, truncation."""
         texts = _checked(texts)
         wanted = role if self.config.asymmetric else None
-        rows: list[NDArray[np.float32]] = []
-        doubled: list[int] = []
-        truncated: list[int] = []
-        lost = 0
-        for start in range(0, len(texts), self.SLICE_TEXTS):
-            part = embed(self._encoder, self.config, wanted, texts[start : start + self.SLICE_TEXTS])
-            rows.extend(part.rows)
-            doubled.extend(start + position for position in part.doubled)
-            truncated.extend(start + position for position in part.truncated)
-            lost += part.lost_tokens
-        return Prediction(rows, tuple(doubled), tuple(truncated), lost)
+        slices = [texts[start : start + self.SLICE_TEXTS] for start in range(0, len(texts), self.SLICE_TEXTS)]
+        return joined([embed(self._encoder, self.config, wanted, part) for part in slices])
 
     def close(self) -> None:
         """Free the memory. Idempotent."""
