@@ -129,11 +129,13 @@ class _Reader:
         if "dynamic" in options:
             options["dynamic"] = read_dynamic(options["dynamic"])
         flag(name, options, "enabled")
+        if kind is FieldType.OBJECT:
+            # it is said only of an object without anything else
+            options.pop("type", None)
         self.fields[path] = Field(path, kind, options, nested, path, indexed=False, doc_values=False)
         inside = path if kind is FieldType.NESTED else nested
         inner = self.properties(body.get("properties", {}), f"{path}.", inside)
-        shown = {key: value for key, value in options.items() if not (key == "type" and value == "object" and inner)}
-        return {**shown, **({"properties": inner} if inner else {})} or {"type": "object"}
+        return {**options, **({"properties": inner} if inner else {})} or {"type": "object"}
 
     def _leaf(self, name: str, path: str, source: str, kind: FieldType, body: Mapping[str, Any], nested: str) -> Json:
         options = kept_options(name, kind, body)
