@@ -139,7 +139,7 @@ def flag(name: str, options: Mapping[str, Any], key: str, default: bool = True) 
         case bool():
             return value
         case "true" | "false":
-            return value == "true"
+            return bool(value == "true")
         case _:
             reason = f"Failed to parse value [{value}] as only [true] or [false] are allowed."
             raise MapperParsing(f"Failed to parse [{key}] on mapper [{name}]: {reason}", cause=IllegalArgument(reason))

@@ -32,17 +32,18 @@ def term_value(field: Field, value: Any, now_ms: int) -> str | int | float:
         case Family.REAL:
             return to_real(field.type, value, factor=float(field.options.get("scaling_factor", 1)))
         case _:
-            return scalar_text(value)
+            text = scalar_text(value)
+            return text.lower() if field.options.get("normalizer") == "lowercase" else text
 
 
 def date_bound(
     field: Field,
     value: Any,
     *,
-    format: str | None,
+    format: str | None,  # noqa: A002
     time_zone: str | None,
     now_ms: int,
-    round_up: bool,  # noqa: A002
+    round_up: bool,
 ) -> int:
     """Return the epoch milliseconds of a date in a query, math and ``now`` included; ParseError when it has none.
 
