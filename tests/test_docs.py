@@ -166,7 +166,8 @@ class Reader:
         request = read_curl(re.sub(r"\b[0-9a-f]{64}\b", self._sha256, self._names.put(block.text)))
         deadline = time.monotonic() + WAIT_S
         while True:
-            answer = self._server.client.request(request.method, request.path, content=request.body)
+            headers = {} if request.body is None else {"content-type": "application/json"}
+            answer = self._server.client.request(request.method, request.path, content=request.body, headers=headers)
             problems = self._names.differences(shown, answer.json())
             if not problems or request.method != "GET" or time.monotonic() > deadline:
                 break

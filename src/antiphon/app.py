@@ -23,6 +23,7 @@ from antiphon.domain.model import Model, ModelConfig, ModelFormat, ModelState
 from antiphon.domain.package import BuiltPackage, Overrides, PackageInspection, PackageManifest
 from antiphon.domain.registration import ModelRegistration
 from antiphon.domain.task import Task
+from antiphon.engine import LocalEngine
 from antiphon.errors import IllegalArgument, PackageError, SourceError
 from antiphon.flows import Node, Ports, TextEmbedder
 from antiphon.package import DiskPackages
@@ -33,7 +34,7 @@ from antiphon.store import MachineGauges, MemoryCatalog, SqliteCatalog
 if TYPE_CHECKING:
     from starlette.types import ASGIApp
 
-    from antiphon.flows.ports import Catalog, Encoder, EncoderLoader, Packages
+    from antiphon.flows.ports import Catalog, Encoder, EncoderLoader, Engine, Packages
 
 Progress = Callable[[str, int, int], None]
 """Called with what is being done, how far it is, and how far it goes (bytes, or steps)."""
@@ -80,13 +81,14 @@ def open_app(settings: Settings) -> App:
         ) from None
     catalog = SqliteCatalog(settings.data / "catalog.sqlite")
     packages = DiskPackages(settings.data, max_bytes=settings.max_package_bytes)
-    return _wire(settings, catalog, packages, _LazyLoader(settings), catalog.close)
+    engine = LocalEngine(settings.data / "indexes")
+    return _wire(settings, catalog, packages, _LazyLoader(settings), engine, catalog.close)
 
 
 def memory(settings: Settings, packages: Packages, loader: EncoderLoader) -> App:
-    """Wire a server whose catalog lives in memory; packages and loader may be twins."""
+    """Wire a server whose catalog and indexes live in memory; packages and loader may be twins."""
     catalog = MemoryCatalog()
-    return _wire(settings, catalog, packages, loader, catalog.close)
+    return _wire(settings, catalog, packages, loader, LocalEngine(None), catalog.close)
 
 
 def build_package(
@@ -178,7 +180,12 @@ class _LazyLoader:
 
 
 def _wire(
-    settings: Settings, catalog: Catalog, packages: Packages, loader: EncoderLoader, release: Callable[[], None]
+    settings: Settings,
+    catalog: Catalog,
+    packages: Packages,
+    loader: EncoderLoader,
+    engine: Engine,
+    release: Callable[[], None],
 ) -> App:
     resources = ExitStack()
     resources.callback(release)
@@ -188,6 +195,7 @@ def _wire(
             packages=packages,
             loader=loader,
             gauges=MachineGauges(settings.data),
+            engine=engine,
             clock=lambda: time.time_ns() // 1_000_000,
             monotonic=time.monotonic,
             new_id=lambda: secrets.token_urlsafe(15).replace("-", "a").replace("_", "b"),

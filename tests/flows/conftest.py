@@ -18,6 +18,7 @@ from antiphon.domain.registration import ModelRegistration
 from antiphon.domain.task import Task, TaskType
 from antiphon.encode import FakeLoader
 from antiphon.encode.fake import FakeEncoder
+from antiphon.engine import LocalEngine
 from antiphon.flows import Node, Ports
 from antiphon.package import DiskPackages
 from antiphon.store import DocumentCatalog, MemoryCatalog
@@ -149,6 +150,7 @@ def new_bench(tmp_path: Path) -> Iterator[NewBench]:
                 packages=DiskPackages(folder),
                 loader=loader,
                 gauges=gauges,
+                engine=LocalEngine(None),
                 clock=clock,
                 monotonic=lambda: seconds[0],
                 new_id=lambda: next(ids),

@@ -9,9 +9,11 @@ from antiphon.flows.configure import Configurator
 from antiphon.flows.define import Definer
 from antiphon.flows.deploy import Deployer
 from antiphon.flows.embed import Predictor
+from antiphon.flows.indices import Indices
 from antiphon.flows.keep_house import Housekeeper
 from antiphon.flows.loaded import LoadedModels
 from antiphon.flows.observe import Observer
+from antiphon.flows.pipelines import PipelineRunner, Pipelines
 from antiphon.flows.ports import Catalog, Ports
 from antiphon.flows.register import Registrar
 from antiphon.flows.tasks import TaskRunner
@@ -31,6 +33,9 @@ class Node:
     definer: Definer
     predictor: Predictor
     observer: Observer
+    indices: Indices
+    pipelines: Pipelines
+    pipeline_runner: PipelineRunner
     loaded: LoadedModels
     housekeeper: Housekeeper
     ports: Ports
@@ -46,6 +51,9 @@ class Node:
         )
         deployer = Deployer(ports, configurator, tasks, loaded)
         predictor = Predictor(ports, configurator, loaded)
+        indices = Indices(ports, auto_create=lambda: configurator.current.text("action.auto_create_index"))
+        pipelines = Pipelines(ports.catalog)
+        runner = PipelineRunner(pipelines, predictor.embed_texts, ports.clock)
         return cls(
             catalog=ports.catalog,
             configurator=configurator,
@@ -55,6 +63,9 @@ class Node:
             definer=Definer(ports, configurator, loaded),
             predictor=predictor,
             observer=Observer(ports, loaded, tasks, predictor),
+            indices=indices,
+            pipelines=pipelines,
+            pipeline_runner=runner,
             loaded=loaded,
             housekeeper=Housekeeper(configurator, deployer, loaded, tasks),
             ports=ports,
@@ -66,6 +77,7 @@ class Node:
         abandoned = self.registrar.drop_abandoned()
         if interrupted or abandoned:
             _log.warning("failed %d interrupted tasks, dropped %d unfinished registrations", interrupted, abandoned)
+        self.indices.start()
         self.deployer.restore()
         self.housekeeper.start()
 
@@ -74,3 +86,4 @@ class Node:
         self.housekeeper.close()
         self.tasks.close()
         self.loaded.close()
+        self.ports.engine.close()

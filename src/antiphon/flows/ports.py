@@ -321,6 +321,7 @@ class Ports:
     packages: Packages
     loader: EncoderLoader
     gauges: Gauges
+    engine: Engine
     clock: Clock
     monotonic: Callable[[], float]
     new_id: NewId

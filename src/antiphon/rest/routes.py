@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 from antiphon.rest import cluster, controllers, model_groups, models, monitor, predict, tasks
+from antiphon.rest.aliases import ALIAS_ROUTES
+from antiphon.rest.analyze import ANALYZE_ROUTES
 from antiphon.rest.call import Route
 from antiphon.rest.cat import CAT_ROUTES
+from antiphon.rest.index_monitor import MONITOR_ROUTES
+from antiphon.rest.indices import INDEX_ROUTES
+from antiphon.rest.pipelines import PIPELINE_ROUTES
 from antiphon.rest.refused import FEATURES, REFUSED_ROUTES, refuse
+from antiphon.rest.templates import TEMPLATE_ROUTES
 
 _ML = "/_plugins/_ml"
 _SEARCH = frozenset(
@@ -76,6 +82,13 @@ ROUTES: tuple[Route, ...] = (
     Route("PUT", "/_cluster/settings", cluster.put_settings, _SETTINGS),
     *cluster.CLUSTER_ROUTES,
     *CAT_ROUTES,
+    # indexes
+    *INDEX_ROUTES,
+    *ALIAS_ROUTES,
+    *TEMPLATE_ROUTES,
+    *MONITOR_ROUTES,
+    *ANALYZE_ROUTES,
+    *PIPELINE_ROUTES,
     # what is not here
     *(
         Route("GET POST PUT DELETE", f"{_ML}/{feature}{rest}", refuse(feature))
