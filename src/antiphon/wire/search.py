@@ -14,9 +14,7 @@ from antiphon.wire.search_hits import render_hit
 ShowError = Callable[[AntiphonError], dict[str, Any]]
 
 
-def render_page(
-    page: Page, show: ShowError, *, total_as_int: bool = False, bare: bool = False
-) -> dict[str, Any]:
+def render_page(page: Page, show: ShowError, *, total_as_int: bool = False, bare: bool = False) -> dict[str, Any]:
     """Return the response of a search; ``show`` makes JSON of an index's failure, ``bare`` drops the hits' ids."""
     shown: dict[str, Any] = {}
     if page.scroll_id is not None:
@@ -29,9 +27,7 @@ def render_page(
     shown["_shards"] = _shards_of(page, show)
     hits: dict[str, Any] = {}
     if page.total is not None:
-        hits["total"] = (
-            page.total if total_as_int else {"value": page.total, "relation": "eq" if page.exact else "gte"}
-        )
+        hits["total"] = page.total if total_as_int else {"value": page.total, "relation": "eq" if page.exact else "gte"}
     hits["max_score"] = None if page.max_score is None else np.float32(page.max_score)
     hits["hits"] = [render_hit(hit, bare=bare) for hit in page.hits]
     shown["hits"] = hits
