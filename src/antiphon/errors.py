@@ -44,7 +44,8 @@
     ├── ScriptError                   script_exception                       400
     ├── SearchContextMissing          search_context_missing_exception       404
     ├── MissingResource               resource_not_found_exception           404
-    └── IndexTemplateMissing          index_template_missing_exception       404
+    ├── IndexTemplateMissing          index_template_missing_exception       404
+    └── AliasesNotFound               aliases_not_found_exception            404
 
 Low rooms raise these words with the cause attached; only ``rest/errors.py`` makes JSON of them, and only
 ``cli`` makes a line of them. The names follow OpenSearch's own ``type`` strings (snake-cased Java classes).
@@ -376,6 +377,13 @@ class IndexTemplateMissing(AntiphonError):
     """No index template, or legacy template, of this name."""
 
     type = "index_template_missing_exception"
+    status = 404
+
+
+class AliasesNotFound(AntiphonError):
+    """None of the aliases that were to be removed."""
+
+    type = "aliases_not_found_exception"
     status = 404
 
 

@@ -10,7 +10,7 @@ from antiphon.domain.expression import ExpandOptions, resolve_expression
 from antiphon.domain.index import Alias, Index
 from antiphon.domain.index_name import check_alias_name
 from antiphon.domain.pattern import star_pattern
-from antiphon.errors import IllegalArgument, InvalidAliasName, NotFound
+from antiphon.errors import AliasesNotFound, IllegalArgument, InvalidAliasName
 
 _ALL = ExpandOptions(expand_wildcards="open,closed", aliases=False)
 
@@ -18,7 +18,7 @@ _ALL = ExpandOptions(expand_wildcards="open,closed", aliases=False)
 def apply_actions(indices: Mapping[str, Index], actions: Sequence[AliasAction]) -> dict[str, Index | None]:
     """Return the indices that change, by name; None for one that is removed.
 
-    IndexNotFound, InvalidAliasName, IllegalArgument (two write indices) or NotFound (nothing to remove).
+    IndexNotFound, InvalidAliasName, IllegalArgument (two write indices) or AliasesNotFound (nothing to remove).
     """
     state = dict(indices)
     removed = {name for action in actions if action.verb is AliasVerb.REMOVE_INDEX for name in _names(state, action)}
@@ -67,7 +67,9 @@ def _remove(state: dict[str, Index], indices: Mapping[str, Index], action: Alias
             gone = True
             state[name] = replace(state[name], aliases=kept)
     if not gone and action.must_exist is not False:
-        raise NotFound(f"aliases [{','.join(action.aliases)}] missing")
+        names = ",".join(action.aliases)
+        keys = {"resource.type": "aliases", "resource.id": names}
+        raise AliasesNotFound(f"aliases [{names}] missing", metadata=keys)
 
 
 def _names(indices: Mapping[str, Index], action: AliasAction) -> list[str]:
