@@ -33,6 +33,16 @@ def _hit(index: str, hit: SearchHit, *, bare: bool = False) -> dict[str, Any]:
         shown["_routing"] = hit.routing
     if hit.source is not None:
         shown["_source"] = hit.source
+    return shown | _extras(index, hit) if _has_extras(hit) else shown
+
+
+def _has_extras(hit: SearchHit) -> bool:
+    asked = hit.fields or hit.highlight or hit.matched_queries or hit.inner_hits
+    return bool(asked) or hit.sort is not None or hit.explanation is not None
+
+
+def _extras(index: str, hit: SearchHit) -> dict[str, Any]:
+    shown: dict[str, Any] = {}
     if hit.fields:
         shown["fields"] = hit.fields
     if hit.highlight:
