@@ -9,6 +9,8 @@ import pytest
 
 from antiphon.domain.index import Alias, Index, IndexBody
 from antiphon.domain.mapping import IndexMapping
+from antiphon.domain.model import Model, ModelConfig, ModelFormat, ModelState
+from antiphon.domain.space import Space
 from antiphon.errors import (
     AntiphonError,
     ClusterBlock,
@@ -229,6 +231,23 @@ def test_a_mapping_goes_to_all_indices_or_none(bench: IndexBench) -> None:
     assert indices.get("a").mapping.field("n") is None
     indices.put_mapping("*", {"properties": {"n": {"type": "long"}}})
     assert all(index.mapping.field("n") for index in indices.all())
+
+
+def test_a_semantic_field_gets_its_sibling(bench: IndexBench) -> None:
+    config = ModelConfig("bert", 8, additional_config={"space_type": "l2"})
+    bench.catalog.put_model(Model("m", "tiny", "g", "1", ModelFormat.ONNX, ModelState.DEPLOYED, 1, model_config=config))
+    indices = bench.open()
+    semantic = {"properties": {"t": {"type": "semantic", "model_id": "m"}}}
+    made = indices.create("a", body({"index.knn": "true"}, semantic))
+    indices.create("b", body({"index.knn": "true"}))
+    indices.put_mapping("b", semantic)
+    assert indices.get("b").mapping.body == made.mapping.body
+    field = made.mapping.field("t_semantic_info.embedding")
+    assert field is not None
+    assert field.vector is not None
+    assert (field.vector.dimension, field.vector.space) == (8, Space.L2)
+    with pytest.raises(IllegalArgument, match="Failed to transform the mapping for the semantic field at u due to "):
+        indices.put_mapping("a", {"properties": {"u": {"type": "semantic", "model_id": "nope"}}})
 
 
 def test_settings_reach_the_store_and_keep_their_rules(bench: IndexBench) -> None:

@@ -21,10 +21,12 @@ from antiphon.domain.index_settings import (
     setting_number,
 )
 from antiphon.domain.mapping import IndexMapping
+from antiphon.domain.semantic import expand_semantic
 from antiphon.domain.setting import SettingValue
 from antiphon.errors import ClusterBlock, IllegalArgument, IndexClosed, IndexExists, IndexNotFound
 from antiphon.flows.aliases import apply_actions, check_new_aliases, matches_alias
 from antiphon.flows.index_definitions import read_definition, write_definition
+from antiphon.flows.model_facts import model_facts
 from antiphon.flows.ports import IndexStore, Ports
 from antiphon.flows.templates import Templates
 
@@ -311,7 +313,7 @@ class Indices:
         self._ports.engine.check_analysis(settings, _analyzers(mapping))
 
     def _expanded(self, body: Mapping[str, Any]) -> Mapping[str, Any]:
-        return body
+        return expand_semantic(body, lambda model_id: model_facts(self._ports.catalog, model_id))
 
     def _remap(self, changes: Iterable[tuple[Index, IndexMapping]]) -> list[Index]:
         after = [(replace(index, mapping=mapping), mapping is not index.mapping) for index, mapping in changes]
