@@ -1,3 +1,5 @@
 """A plan becomes hits, how? Documents in SQLite, text in tantivy, vectors in faiss, all behind one snapshot."""
 
-__all__: list[str] = []
+from antiphon.engine.engine import LocalEngine
+
+__all__ = ["LocalEngine"]

@@ -52,7 +52,8 @@ class Chain:
         if isinstance(tokenizer, tantivy.Tokenizer):
             builder = tantivy.TextAnalyzerBuilder(tokenizer)
             while rest and isinstance(rest[0], tantivy.Filter):
-                builder = builder.filter(rest.pop(0))
+                builder = builder.filter(rest[0])
+                rest = rest[1:]
             self._front = builder.build()
         else:
             self._python = tokenizer

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from itertools import pairwise
 from typing import Any
 
 import tantivy
@@ -12,10 +14,13 @@ from antiphon.engine.analysis_chain import Piece, TokenFilter
 from antiphon.engine.analysis_tokenizers import gram_sizes
 from antiphon.errors import IllegalArgument
 
-STOP_WORDS = (
-    "a an and are as at be but by for if in into is it no not of on or such that the their then there these they this "
-    "to was will with"
-).split()
+STOP_WORDS = tuple(
+    re.findall(
+        r"\w+",
+        "a an and are as at be but by for if in into is it no not of on or such that the their then there these they "
+        "this to was will with",
+    )
+)
 _STEMMERS = {"porter": "english", "porter2": "english", "possessive_english": "", "light_french": "french"}
 _STEMMERS |= {"light_german": "german", "german2": "german", "light_italian": "italian", "light_spanish": "spanish"}
 _STEMMERS |= {"light_english": "english", "light_portuguese": "portuguese", "light_russian": "russian"}
@@ -213,10 +218,7 @@ def _cjk_characters(piece: Piece) -> list[Piece]:
 def _pairs(run: list[Piece], position: int) -> list[Piece]:
     if len(run) == 1:
         return [replace(run[0], position=position)]
-    return [
-        Piece(a.text + b.text, a.start, b.end, position + n, "<DOUBLE>")
-        for n, (a, b) in enumerate(zip(run, run[1:], strict=False))
-    ]
+    return [Piece(a.text + b.text, a.start, b.end, position + n, "<DOUBLE>") for n, (a, b) in enumerate(pairwise(run))]
 
 
 _PYTHON: Mapping[str, Callable[[Mapping[str, Any]], TokenFilter]] = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -16,10 +17,13 @@ from antiphon.errors import IllegalArgument
 
 Component = str | Mapping[str, Any]
 PREFIX = "index.analysis."
-LANGUAGES = (
-    "arabic danish dutch english finnish french german greek hungarian italian norwegian portuguese romanian russian "
-    "spanish swedish tamil turkish"
-).split()
+LANGUAGES = frozenset(
+    re.findall(
+        r"\w+",
+        "arabic danish dutch english finnish french german greek hungarian italian norwegian portuguese romanian "
+        "russian spanish swedish tamil turkish",
+    )
+)
 WITHOUT_STOP_WORDS = frozenset({"arabic", "greek", "romanian", "tamil", "turkish"})
 
 
