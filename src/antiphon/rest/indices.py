@@ -5,9 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from antiphon.errors import IndexNotFound, ParseError, ValidationError
-from antiphon.rest.analyze import ANALYZE_ROUTES
 from antiphon.rest.call import Call, Reply, Route
-from antiphon.rest.index_monitor import MONITOR_ROUTES
 from antiphon.rest.index_options import ACKNOWLEDGED, INDICES, SETTINGS, WAITS, index_options, resolved
 from antiphon.wire.index import read_create, read_settings, write_field_mappings, write_index, write_settings
 
@@ -128,6 +126,4 @@ INDEX_ROUTES: tuple[Route, ...] = (
     Route("POST", "/{index}/_close", close, INDICES, heavy=True),
     Route("POST", "/{index}/_open", open_, INDICES, heavy=True),
     Route("PUT", "/{index}/_block/{block}", block, INDICES),
-    *MONITOR_ROUTES,
-    *ANALYZE_ROUTES,
 )
