@@ -53,16 +53,16 @@ def test_versions_and_sequence_numbers_count_as_opensearchs_do(store: Store) -> 
     ]
 
 
+STALE = "version conflict, required seqNo [5], primary term [1]."
 CONFLICTS = [
     (put("a", create=True), "[a]: version conflict, document already exists (current version [1])"),
     (
         put("a", if_seq_no=5, if_primary_term=1),
-        "[a]: version conflict, required seqNo [5], primary term [1]. "
-        "current document has seqNo [0] and primary term [1]",
+        f"[a]: {STALE} current document has seqNo [0] and primary term [1]",
     ),
     (
         put("z", if_seq_no=5, if_primary_term=1),
-        "[z]: version conflict, required seqNo [5], primary term [1]. but no document was found",
+        f"[z]: {STALE} but no document was found",
     ),
     (
         put("a", version=1, version_type=VersionType.EXTERNAL),

@@ -180,8 +180,7 @@ def _synonyms(options: Mapping[str, Any]) -> TokenFilter:
             reason = "[synonym of several words] is not supported by Antiphon: use single words, or expand the query"
             raise IllegalArgument(reason)
         for source in sources:
-            known = table.setdefault(source, [])
-            known += [target for target in ([source] if not arrow else []) + targets if target not in known]
+            table[source] = list(dict.fromkeys([*table.get(source, ()), *([] if arrow else [source]), *targets]))
 
     def apply(pieces: list[Piece]) -> list[Piece]:
         return [
