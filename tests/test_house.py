@@ -23,8 +23,8 @@ USUAL_SHARE = 0.9
 
 PURE_ROOMS = ("domain", "query", "wire")
 PURE_IMPORTS = frozenset({
-    "__future__", "abc", "base64", "collections", "copy", "dataclasses", "datetime", "difflib", "enum", "fnmatch", "functools",
-    "html", "ipaddress", "itertools", "json", "jsonschema", "math", "msgspec", "numpy", "operator", "orjson", "pathlib",
+    "__future__", "abc", "base64", "collections", "copy", "dataclasses", "datetime", "difflib", "enum", "fnmatch",
+    "functools", "html", "ipaddress", "itertools", "json", "jsonschema", "math", "msgspec", "numpy", "operator", "orjson", "pathlib",
     "re", "string", "threading", "types", "typing", "unicodedata",
 })  # fmt: skip
 IMPURE_CALLS = frozenset({
