@@ -8,15 +8,20 @@ from dataclasses import dataclass
 from antiphon.flows.configure import Configurator
 from antiphon.flows.define import Definer
 from antiphon.flows.deploy import Deployer
+from antiphon.flows.documents import Documents
 from antiphon.flows.embed import Predictor
+from antiphon.flows.fingerprint import Fingerprints
 from antiphon.flows.indices import Indices
+from antiphon.flows.ingest import Ingestor
 from antiphon.flows.keep_house import Housekeeper
 from antiphon.flows.loaded import LoadedModels
 from antiphon.flows.observe import Observer
 from antiphon.flows.pipelines import PipelineRunner, Pipelines
 from antiphon.flows.ports import Catalog, Ports
 from antiphon.flows.register import Registrar
+from antiphon.flows.semantic import SemanticEmbedder
 from antiphon.flows.tasks import TaskRunner
+from antiphon.flows.truncation import Truncations
 
 _log = logging.getLogger("antiphon")
 
@@ -36,6 +41,9 @@ class Node:
     indices: Indices
     pipelines: Pipelines
     pipeline_runner: PipelineRunner
+    documents: Documents
+    fingerprints: Fingerprints
+    truncations: Truncations
     loaded: LoadedModels
     housekeeper: Housekeeper
     ports: Ports
@@ -54,6 +62,10 @@ class Node:
         indices = Indices(ports, auto_create=lambda: configurator.current.text("action.auto_create_index"))
         pipelines = Pipelines(ports.catalog)
         runner = PipelineRunner(pipelines, predictor.embed_texts, ports.clock)
+        fingerprints = Fingerprints(ports.catalog, loaded, indices)
+        truncations = Truncations(ports.catalog, indices)
+        semantic = SemanticEmbedder(ports.catalog, predictor.embed_texts)
+        ingestor = Ingestor(indices, runner, semantic, fingerprints, ports.new_id)
         return cls(
             catalog=ports.catalog,
             configurator=configurator,
@@ -66,6 +78,9 @@ class Node:
             indices=indices,
             pipelines=pipelines,
             pipeline_runner=runner,
+            documents=Documents(ports, indices, ingestor, truncations),
+            fingerprints=fingerprints,
+            truncations=truncations,
             loaded=loaded,
             housekeeper=Housekeeper(configurator, deployer, loaded, tasks),
             ports=ports,

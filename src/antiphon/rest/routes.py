@@ -7,6 +7,7 @@ from antiphon.rest.aliases import ALIAS_ROUTES
 from antiphon.rest.analyze import ANALYZE_ROUTES
 from antiphon.rest.call import Route
 from antiphon.rest.cat import CAT_ROUTES
+from antiphon.rest.documents import DOCUMENT_ROUTES
 from antiphon.rest.index_monitor import MONITOR_ROUTES
 from antiphon.rest.indices import INDEX_ROUTES
 from antiphon.rest.pipelines import PIPELINE_ROUTES
@@ -89,6 +90,7 @@ ROUTES: tuple[Route, ...] = (
     *MONITOR_ROUTES,
     *ANALYZE_ROUTES,
     *PIPELINE_ROUTES,
+    *DOCUMENT_ROUTES,
     # what is not here
     *(
         Route("GET POST PUT DELETE", f"{_ML}/{feature}{rest}", refuse(feature))
