@@ -23,6 +23,8 @@ class Kind(StrEnum):
     INDEX_TEMPLATE = "index_template"
     COMPONENT_TEMPLATE = "component_template"
     TEMPLATE = "template"
+    BACKGROUND_TASK = "background_task"
+    EMBEDDING_REPORT = "embedding_report"
 
 
 DEFINITIONS = (
@@ -32,6 +34,8 @@ DEFINITIONS = (
     Kind.INDEX_TEMPLATE,
     Kind.COMPONENT_TEMPLATE,
     Kind.TEMPLATE,
+    Kind.BACKGROUND_TASK,
+    Kind.EMBEDDING_REPORT,
 )
 """The kinds whose rows are JSON objects that their own flows read and write."""
 

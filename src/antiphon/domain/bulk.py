@@ -1,0 +1,129 @@
+"""One action on one document, as a bulk line or a single write asks for it, and its outcome."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from antiphon.domain.source import SourceChoice
+from antiphon.domain.store import VersionType
+from antiphon.domain.update import Update
+from antiphon.errors import AntiphonError, ValidationError
+
+MAX_ID_BYTES = 512
+
+
+class Operation(StrEnum):
+    """The four actions, by the word that a bulk line uses."""
+
+    INDEX = "index"
+    CREATE = "create"
+    UPDATE = "update"
+    DELETE = "delete"
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """``source`` is the document as sent, ``update`` the body of an update; ``index`` may be an alias.
+
+    ``pipeline`` None means the index's default, ``_none`` means none. ``fetch`` is what an update answers with.
+    """
+
+    operation: Operation
+    index: str
+    id: str | None = None
+    source: memoryview | bytes = b""
+    routing: str | None = None
+    pipeline: str | None = None
+    version: int | None = None
+    version_type: VersionType = VersionType.INTERNAL
+    if_seq_no: int | None = None
+    if_primary_term: int | None = None
+    retry_on_conflict: int = 0
+    require_alias: bool = False
+    fetch: SourceChoice | None = None
+    update: Update | None = None
+
+    def check(self) -> None:
+        """ValidationError when the parameters do not go together, in OpenSearch's words."""
+        problems = []
+        if self.id is not None:
+            size = len(self.id.encode())
+            if not self.id:
+                problems.append("if _id is specified it must not be empty")
+            if size > MAX_ID_BYTES:
+                problems.append(
+                    f"id [{self.id}] is too long, must be no longer than {MAX_ID_BYTES} bytes but was: {size}"
+                )
+        elif self.operation in (Operation.UPDATE, Operation.DELETE):
+            problems.append("id is missing")
+        problems += self._versions()
+        if problems:
+            raise ValidationError(*problems)
+
+    def _versions(self) -> list[str]:
+        problems = []
+        external = self.version_type is not VersionType.INTERNAL
+        if (self.if_seq_no is None) != (self.if_primary_term is None):
+            problems.append("ifSeqNo is set, but primary term is [0]" if self.if_seq_no is not None else
+                            "ifSeqNo is unassigned, but primary term is [" + f"{self.if_primary_term}]")  # fmt: skip
+        if external and self.version is None:
+            problems.append("illegal version value [-3] for version type [" + self.version_type.value.upper() + "]")
+        if external and self.operation in (Operation.CREATE, Operation.UPDATE):
+            problems.append(
+                "create operations only support internal versioning. use index instead"
+                if self.operation is Operation.CREATE
+                else "internal versioning can not be used for optimistic concurrency control. Please use `if_seq_no` "
+                "and `if_primary_term` instead"
+            )
+        elif self.version is not None and not external:
+            problems.append(
+                "internal versioning can not be used for optimistic concurrency control. Please use `if_seq_no` and "
+                "`if_primary_term` instead"
+            )
+        return problems
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """What an action did. ``result`` is created, updated, deleted, not_found or noop; ``index`` the concrete one.
+
+    ``copies`` is how many copies of the shard there should be. ``got`` is the source an update was asked to return.
+    """
+
+    index: str
+    id: str
+    result: str
+    version: int
+    seq_no: int
+    copies: int = 2
+    forced_refresh: bool = False
+    got: Mapping[str, Any] | None = None
+
+    @property
+    def status(self) -> int:
+        """HTTP's word for it."""
+        return {"created": 201, "not_found": 404}.get(self.result, 200)
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """An action that did nothing, with the reason."""
+
+    index: str
+    id: str | None
+    error: AntiphonError
+
+
+Outcome = Done | Failed
+
+
+@dataclass(frozen=True, slots=True)
+class BulkReport:
+    """Outcomes in the order of the actions; ``ingest_ms`` None when no pipeline ran; ``notices`` for the client."""
+
+    outcomes: list[Outcome]
+    ingest_ms: int | None = None
+    notices: tuple[str, ...] = ()

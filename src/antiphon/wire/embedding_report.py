@@ -1,0 +1,33 @@
+"""The answer of ``GET /{index}/_antiphon/embedding``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from antiphon.domain.embedding_report import FieldReport
+
+
+def render_embedding_report(documents: int, fields: Sequence[FieldReport]) -> dict[str, Any]:
+    """Return the report of one index: its searchable documents, and each vector field by path."""
+    return {"documents": documents, "fields": {one.path: _field(one) for one in fields}}
+
+
+def _field(one: FieldReport) -> dict[str, Any]:
+    counts = one.counts
+    return {
+        "model_id": one.model_id,
+        "fingerprint": one.fingerprint,
+        "vectors_present": one.present,
+        "vectors_missing": one.missing,
+        "embedded": {"documents": counts.documents, "texts": counts.texts},
+        "truncation": {
+            "documents": counts.truncated_documents,
+            "texts": counts.truncated_texts,
+            "lost_tokens": counts.lost_tokens,
+            "share_of_texts": round(counts.truncated_texts / counts.texts, 6) if counts.texts else 0.0,
+            "share_of_tokens": round(counts.lost_tokens / (counts.tokens + counts.lost_tokens), 6)
+            if counts.tokens
+            else None,
+        },
+    }
