@@ -1,0 +1,1 @@
+"""Search bodies become bound queries: one module per family of clauses."""

@@ -1,0 +1,144 @@
+"""A field and a value become the leaf query that fits the field's family."""
+
+from __future__ import annotations
+
+import fnmatch
+from collections.abc import Sequence
+from typing import Any
+
+from antiphon.domain.field import Family, Field, FieldType
+from antiphon.domain.values import date_bound, term_value
+from antiphon.errors import AntiphonError, NumberFormat
+from antiphon.query.nodes import (
+    Bool,
+    ConstantScore,
+    Ids,
+    KeywordTerms,
+    MatchAll,
+    MatchNone,
+    NumberRange,
+    NumberTerms,
+    Query,
+    TextTerms,
+)
+from antiphon.query.parse.reasons import refused, unbound
+from antiphon.query.scope import Scope
+
+METADATA = frozenset({"_id", "_index"})
+_OTHER_METADATA = frozenset({"_routing", "_seq_no", "_source", "_field_names", "_ignored", "_version", "_nested_path"})
+
+
+def searchable(name: str, scope: Scope) -> Field | None:
+    """Return the field, None when no document can have it; an error when its kind cannot be searched by value."""
+    if name in _OTHER_METADATA:
+        raise refused(f"queries on {name}", "search [_id], [_index] or a field of the mapping")
+    field = scope.field(name)
+    if field is None:
+        return None
+    match field.family:
+        case Family.VECTOR:
+            raise unbound(f"KNN vector do not support exact searching, use KNN queries instead: [{field.path}]")
+        case Family.FEATURES:
+            raise unbound("Queries on [rank_features] fields are not supported")
+        case Family.NONE if field.type is FieldType.BINARY:
+            raise unbound("Binary fields do not support searching")
+        case Family.NONE:
+            return None
+        case _ if not field.indexed and not field.doc_values:
+            raise unbound(f"Cannot search on field [{field.path}] since it is not indexed.")
+        case _:
+            return field
+
+
+def value_of(field: Field, value: Any, scope: Scope) -> str | int | float:
+    """Return the typed value; a value that the field cannot read is a failed query."""
+    try:
+        return term_value(field, value, scope.now_ms)
+    except AntiphonError as error:
+        if isinstance(error, NumberFormat) or field.family in (Family.WHOLE, Family.REAL, Family.KEYWORD):
+            raise unbound(error.reason, error) from error
+        raise
+
+
+def one_term(name: str, value: Any, scope: Scope, boost: float, *, scored: bool = True) -> Query:
+    """Return the query for one exact value; ``scored`` False: a constant score on every family."""
+    if name in METADATA:
+        return _metadata_terms(name, [value], scope, boost)
+    field = searchable(name, scope)
+    return MatchNone() if field is None else field_term(field, value, scope, boost, scored=scored)
+
+
+def field_term(field: Field, value: Any, scope: Scope, boost: float, *, scored: bool = True) -> Query:
+    """Return the query for one exact value of a field."""
+    if field.type is FieldType.DATE:
+        low, high = _date_span(field, value, scope)
+        return (
+            NumberTerms(field.path, (low,), boost) if low == high else NumberRange(field.path, low, high, boost=boost)
+        )
+    typed = value_of(field, value, scope)
+    if field.family is Family.TEXT:
+        return TextTerms(field.path, (str(typed),), scored, boost)
+    if field.family is Family.KEYWORD:
+        return KeywordTerms(field.path, (str(typed),), scored and field.type is not FieldType.IP, boost)
+    if field.family is Family.WHOLE and isinstance(typed, float):
+        return MatchNone()
+    return NumberTerms(field.path, (_number(typed),), boost)
+
+
+def any_term(name: str, values: Sequence[Any], scope: Scope, boost: float) -> Query:
+    """Return the query for any of several exact values, constant score."""
+    if name in METADATA:
+        return _metadata_terms(name, values, scope, boost)
+    field = searchable(name, scope)
+    if field is None or not values:
+        return MatchNone()
+    if field.type is FieldType.DATE:
+        return _dates(field, values, scope, boost)
+    typed = list(dict.fromkeys(value_of(field, value, scope) for value in values))
+    if field.family is Family.TEXT:
+        return TextTerms(field.path, tuple(map(str, typed)), scored=False, boost=boost)
+    if field.family is Family.KEYWORD:
+        return KeywordTerms(field.path, tuple(map(str, typed)), scored=False, boost=boost)
+    numbers = [_number(value) for value in typed if field.family is Family.REAL or isinstance(value, int)]
+    return NumberTerms(field.path, tuple(numbers), boost) if numbers else MatchNone()
+
+
+def index_matches(pattern: str, scope: Scope) -> bool:
+    """True when the index's name fits a pattern with ``*`` and ``?``."""
+    return fnmatch.fnmatchcase(scope.index, pattern)
+
+
+def _metadata_terms(name: str, values: Sequence[Any], scope: Scope, boost: float) -> Query:
+    texts = tuple(dict.fromkeys(str(value) for value in values))
+    if name == "_id":
+        return Ids(texts, boost) if texts else MatchNone()
+    return MatchAll(boost) if any(index_matches(text, scope) for text in texts) else MatchNone()
+
+
+def _date_span(field: Field, value: Any, scope: Scope) -> tuple[int, int]:
+    low, high = (
+        date_of(field, value, scope, format_=None, time_zone=None, round_up=round_up) for round_up in (False, True)
+    )
+    return low, high
+
+
+def date_of(
+    field: Field, value: Any, scope: Scope, *, format_: str | None, time_zone: str | None, round_up: bool
+) -> int:
+    """Return the epoch milliseconds of a date of the query; an unreadable one is a failed query."""
+    try:
+        return date_bound(field, value, format=format_, time_zone=time_zone, now_ms=scope.now_ms, round_up=round_up)
+    except AntiphonError as error:
+        raise unbound(error.reason, error) from error
+
+
+def _dates(field: Field, values: Sequence[Any], scope: Scope, boost: float) -> Query:
+    spans = list(dict.fromkeys(_date_span(field, value, scope) for value in values))
+    if all(low == high for low, high in spans):
+        return NumberTerms(field.path, tuple(low for low, _ in spans), boost)
+    return ConstantScore(Bool(should=tuple(NumberRange(field.path, low, high) for low, high in spans)), boost)
+
+
+def _number(value: str | int | float) -> int | float:
+    assert not isinstance(value, str)
+    return value
