@@ -8,6 +8,7 @@ import orjson
 import pytest
 
 from antiphon.domain.bulk import Action, Operation
+from antiphon.domain.role import Role
 from antiphon.domain.store import VersionType
 from antiphon.errors import (
     AntiphonError,
@@ -158,3 +159,12 @@ def test_many_gets_keep_their_order_and_their_errors(docs: DocumentBench) -> Non
     assert isinstance(found[2], IndexNotFound)
     shown = [None if isinstance(one, AntiphonError) or one[1] is None else orjson.loads(one[1].source) for one in found]
     assert shown == [{"x": 2}, None, None, {"x": 1}]
+
+
+def test_any_number_of_texts_waits_for_room_in_the_queue(bench: Bench) -> None:
+    model_id = bench.deployed()
+    texts = [f"text {number}" for number in range(5000)]
+    found = bench.node.predictor.embed_texts(model_id, texts, Role.PASSAGE)
+    (alone,) = bench.node.predictor.embed_texts(model_id, texts[4321:4322], Role.PASSAGE).rows
+    assert len(found.rows) == 5000
+    assert (found.rows[4321] == alone).all()

@@ -13,14 +13,13 @@ from typing import Any
 
 @dataclass(slots=True)
 class FieldCounts:
-    """Of one vector field since the index was made; tokens are those of whole documents with that field."""
+    """Of one vector field since the index was made; a document with several counts all its texts for each of them."""
 
     documents: int = 0
     texts: int = 0
     truncated_documents: int = 0
     truncated_texts: int = 0
     lost_tokens: int = 0
-    tokens: int = 0
 
     def add(self, other: FieldCounts) -> None:
         """Add up."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass
 
+from antiphon.flows.background import BackgroundTasks
+from antiphon.flows.by_query import ByQueryRunner, Matching
 from antiphon.flows.configure import Configurator
 from antiphon.flows.define import Definer
 from antiphon.flows.deploy import Deployer
@@ -42,6 +44,8 @@ class Node:
     pipelines: Pipelines
     pipeline_runner: PipelineRunner
     documents: Documents
+    by_query: ByQueryRunner
+    background: BackgroundTasks
     fingerprints: Fingerprints
     truncations: Truncations
     loaded: LoadedModels
@@ -66,6 +70,8 @@ class Node:
         truncations = Truncations(ports.catalog, indices)
         semantic = SemanticEmbedder(ports.catalog, predictor.embed_texts)
         ingestor = Ingestor(indices, runner, semantic, fingerprints, ports.new_id)
+        documents = Documents(ports, indices, ingestor, truncations)
+        by_query = ByQueryRunner(indices, documents, Matching(predictor.embed_texts, fingerprints, ports.clock))
         return cls(
             catalog=ports.catalog,
             configurator=configurator,
@@ -78,7 +84,9 @@ class Node:
             indices=indices,
             pipelines=pipelines,
             pipeline_runner=runner,
-            documents=Documents(ports, indices, ingestor, truncations),
+            documents=documents,
+            by_query=by_query,
+            background=BackgroundTasks(ports, by_query.work),
             fingerprints=fingerprints,
             truncations=truncations,
             loaded=loaded,
@@ -94,11 +102,13 @@ class Node:
             _log.warning("failed %d interrupted tasks, dropped %d unfinished registrations", interrupted, abandoned)
         self.indices.start()
         self.deployer.restore()
+        self.background.resume(lambda: self.tasks.running() == 0)
         self.housekeeper.start()
 
     def close(self) -> None:
         """Let running tasks and requests finish, then unload everything. Deployed models stay marked as deployed."""
         self.housekeeper.close()
+        self.background.close()
         self.tasks.close()
         self.loaded.close()
         self.ports.engine.close()

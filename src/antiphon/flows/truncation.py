@@ -12,7 +12,7 @@ from antiphon.domain.index import Index
 from antiphon.domain.ingest_document import IngestDocument
 from antiphon.flows.fingerprint import IndexBook
 from antiphon.flows.ports import Catalog
-from antiphon.query.nodes import Exists, Nested
+from antiphon.query import Exists, Nested
 
 KIND = "embedding_report"
 

@@ -26,8 +26,5 @@ def _field(one: FieldReport) -> dict[str, Any]:
             "texts": counts.truncated_texts,
             "lost_tokens": counts.lost_tokens,
             "share_of_texts": round(counts.truncated_texts / counts.texts, 6) if counts.texts else 0.0,
-            "share_of_tokens": round(counts.lost_tokens / (counts.tokens + counts.lost_tokens), 6)
-            if counts.tokens
-            else None,
         },
     }
