@@ -41,7 +41,9 @@ class ChunkBudget:
 class Chunker(Protocol):
     """One algorithm with its parameters."""
 
-    max_chunk_limit: int
+    @property
+    def max_chunk_limit(self) -> int:
+        """Most chunks of one document; UNLIMITED for no limit."""
 
     def chunk(self, text: str, budget: ChunkBudget) -> list[str]:
         """Return the chunks of ``text`` within the budget, which is not changed."""

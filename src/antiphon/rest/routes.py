@@ -5,6 +5,8 @@ from __future__ import annotations
 from antiphon.rest import cluster, controllers, model_groups, models, monitor, predict, tasks
 from antiphon.rest.aliases import ALIAS_ROUTES
 from antiphon.rest.analyze import ANALYZE_ROUTES
+from antiphon.rest.background_tasks import BACKGROUND_TASK_ROUTES
+from antiphon.rest.by_query import BY_QUERY_ROUTES
 from antiphon.rest.call import Route
 from antiphon.rest.cat import CAT_ROUTES
 from antiphon.rest.documents import DOCUMENT_ROUTES
@@ -91,6 +93,8 @@ ROUTES: tuple[Route, ...] = (
     *ANALYZE_ROUTES,
     *PIPELINE_ROUTES,
     *DOCUMENT_ROUTES,
+    *BY_QUERY_ROUTES,
+    *BACKGROUND_TASK_ROUTES,
     # what is not here
     *(
         Route("GET POST PUT DELETE", f"{_ML}/{feature}{rest}", refuse(feature))
