@@ -55,6 +55,8 @@ class Indices:
         self._published: dict[str, Index] = {}
         self._stores: dict[str, IndexStore] = {}
         self.templates = Templates(ports)
+        self._guards: list[Callable[[Index, IndexMapping], None]] = []
+        self._deleted: list[Callable[[str], None]] = []
 
     def start(self) -> None:
         """Read the definitions, and drop data that a dead process left without one."""
@@ -64,6 +66,14 @@ class Indices:
             for uuid in set(self._ports.engine.known()) - {index.uuid for index in found}:
                 _log.warning("dropped the data of an index whose creation or deletion was not finished: %s", uuid)
                 self._ports.engine.drop(uuid)
+
+    def guard_mappings(self, check: Callable[[Index, IndexMapping], None]) -> None:
+        """Ask ``check`` before a mapping that somebody put takes the place of an index's own; it raises to refuse."""
+        self._guards.append(check)
+
+    def on_delete(self, act: Callable[[str], None]) -> None:
+        """Tell ``act`` the uuid of every index that is deleted."""
+        self._deleted.append(act)
 
     def all(self) -> list[Index]:
         """Return every index, by name."""
@@ -195,6 +205,9 @@ class Indices:
                     self.check_blocks(index, "metadata")
             self._publish({index.name: None for index in doomed})
             self._drop(doomed)
+        for index in doomed:
+            for act in self._deleted:
+                act(index.uuid)
 
     def update_mapping(self, index_name: str, mapping: IndexMapping) -> Index:
         """Add what ``mapping`` has to the mapping in force, whoever changed it meanwhile, and return the index.
@@ -217,6 +230,8 @@ class Indices:
                 self.check_blocks(target.index, "metadata")
                 merged = target.index.mapping.merged(self._expanded(body))
                 self._check_mapping(merged, target.index.settings)
+                for check in self._guards:
+                    check(target.index, merged)
                 changes.append((target.index, merged))
             self._remap(changes)
 

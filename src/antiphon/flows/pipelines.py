@@ -41,10 +41,17 @@ class Pipelines:
         self._lock = threading.Lock()
         self._changes = 0
         self._parsed: dict[str, Pipeline | None] = {}
+        self._guards: list[Callable[[Pipeline], None]] = []
+
+    def guard(self, check: Callable[[Pipeline], None]) -> None:
+        """Ask ``check`` before a pipeline is put; it raises to refuse."""
+        self._guards.append(check)
 
     def put(self, pipeline_id: str, body: dict[str, Any]) -> None:
         """Create or replace; ParseError or IllegalArgument when it cannot be understood. Models are not looked up."""
-        read_pipeline(pipeline_id, body)
+        parsed = read_pipeline(pipeline_id, body)
+        for check in self._guards:
+            check(parsed)
         self._catalog.put_definition(_KIND, pipeline_id, body)
         self._forget()
 
