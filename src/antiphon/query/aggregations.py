@@ -27,11 +27,12 @@ class MetricKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Metric:
-    """``field`` is None when it is not mapped: no document has a value."""
+    """``field`` is None when it is not mapped: no document has a value. ``format`` spells a date field's values."""
 
     kind: MetricKind
     field: str | None
     missing: float | str | None = None
+    format: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +150,10 @@ class TopHits:
 
 @dataclass(frozen=True, slots=True)
 class CompositeSource:
-    """One key of a composite bucket: ``interval`` for histogram, ``date`` for date_histogram, else terms."""
+    """One key of a composite bucket: ``interval`` for histogram, ``date`` for date_histogram, else terms.
+
+    ``kind`` is the type of the field, None when it is not mapped.
+    """
 
     name: str
     field: str | None
@@ -158,6 +162,7 @@ class CompositeSource:
     interval: float | None = None
     date: DateHistogram | None = None
     format: str | None = None
+    kind: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

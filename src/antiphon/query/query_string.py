@@ -12,6 +12,7 @@ from antiphon.query.nodes import (
     Boosting,
     ConstantScore,
     DisMax,
+    Fuzziness,
     MatchAll,
     MatchNone,
     Operator,
@@ -183,7 +184,7 @@ def _combined(found: list[tuple[str, Query]]) -> Query:
 
 def leaf(word: Lexeme, target: Target, scope: Scope) -> Query:
     """Return the query of one term, phrase or range on the target's fields: the best of them."""
-    queries = []
+    queries: list[Query] = []
     for name, factor in target.fields:
         try:
             found = _on_one(word, name, factor, target, scope)
@@ -228,6 +229,13 @@ def _on_one(word: Lexeme, name: str, factor: float, target: Target, scope: Scope
             return text_query(name, unescape(word.text), plain, scope, factor)
 
 
+def _edits(given: float, target: Target) -> Fuzziness | None:
+    """Return the edits of ``~n``: the clause's own without a number, AUTO for a similarity below 1."""
+    if given < 0:
+        return target.how.fuzziness
+    return fuzziness(min(int(given), 2) if given >= 1 or given == 0 else "AUTO")
+
+
 def _wildcard(text: str, name: str, factor: float, target: Target, scope: Scope) -> Query:
     if text[0] in "*?" and not target.leading_wildcard:
         raise QuerySyntaxError("'*' or '?' not allowed as first character in WildcardQuery")
@@ -239,10 +247,7 @@ def _wildcard(text: str, name: str, factor: float, target: Target, scope: Scope)
 
 
 def _range(word: Lexeme, name: str, factor: float, target: Target, scope: Scope) -> Query:
-    options: dict[str, Any] = {"boost": factor}
-    for key, value in word.bounds:
-        if value != "*":
-            options[key] = value
+    options: dict[str, Any] = {"boost": factor} | {key: value for key, value in word.bounds if value != "*"}
     if target.time_zone is not None:
         options["time_zone"] = target.time_zone
     try:

@@ -123,7 +123,7 @@ def _value_path(name: str, scope: Scope) -> str:
         raise ScriptError(
             "runtime error",
             cause=IllegalArgument(
-                f"scripts cannot read [{name}] of type [{field.type.value}], use a keyword, number, date or boolean field"
+                f"scripts cannot read [{name}] of type [{field.type.value}], use a keyword, number or date field"
             ),
         )
     return field.path
@@ -246,10 +246,7 @@ class Parser:
 
     def _field_name(self) -> str:
         self._need("[")
-        if self._take("params"):
-            found = str(self._parameter())
-        else:
-            found = self._pop("text")
+        found = str(self._parameter()) if self._take("params") else self._pop("text")
         self._need("]")
         return found
 
@@ -284,10 +281,7 @@ class Parser:
 
     def _vector_function(self, space: Space) -> Expression:
         self._need("(")
-        if self._take("params"):
-            values = self._parameter()
-        else:
-            values = self._literal_vector()
+        values = self._parameter() if self._take("params") else self._literal_vector()
         self._need(",")
         name = self._pop("text") if self._peek().kind == "text" else self._doc_key()
         if space is Space.COSINESIMIL and self._take(","):

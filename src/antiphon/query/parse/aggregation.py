@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
+import math
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 from antiphon.domain.dates import DEFAULT_FORMAT
-from antiphon.domain.field import Family, Field, FieldType
+from antiphon.domain.field import FieldType
 from antiphon.errors import IllegalArgument, ParsingError
 from antiphon.query import reading
 from antiphon.query.aggregations import (
     Aggregation,
-    Composite,
-    CompositeSource,
-    DateHistogram,
     FiltersAggregation,
     GlobalAggregation,
-    Histogram,
     Metric,
     MetricKind,
     MissingAggregation,
@@ -27,21 +24,25 @@ from antiphon.query.aggregations import (
     TermsAggregation,
     TopHits,
 )
+from antiphon.query.parse.aggregation_composite import parse_composite
+from antiphon.query.parse.aggregation_fields import (
+    NUMERIC,
+    VALUES,
+    Below,
+    field_of,
+    missing_of,
+    path_of,
+    refuse_options,
+)
+from antiphon.query.parse.aggregation_histogram import parse_date_histogram, parse_histogram
 from antiphon.query.parse.fetch import parse_fetch
-from antiphon.query.parse.fields import date_of, value_of
+from antiphon.query.parse.fields import date_of
 from antiphon.query.parse.options import Body, Parse, flag, nested_field
 from antiphon.query.parse.reasons import ShardArgument, refused
-from antiphon.query.parse.sort import parse_sort, text_fields_are_not_sorted
+from antiphon.query.parse.sort import parse_sort
 from antiphon.query.scope import Scope
 
-Below = Mapping[str, Aggregation]
-
 _NAME = re.compile(r"[^\[\]>]+")
-_CALENDAR = {
-    "minute": "minute", "1m": "minute", "hour": "hour", "1h": "hour", "day": "day", "1d": "day", "week": "week",
-    "1w": "week", "month": "month", "1M": "month", "quarter": "quarter", "1q": "quarter", "year": "year", "1y": "year",
-}  # fmt: skip
-_UNIT_MS = {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
 _INSTEAD = "use terms, composite, histogram, date_histogram, range, date_range, filter(s) or a metric"
 _REFUSED = reading.words(
     "significant_terms significant_text rare_terms multi_terms sampler diversified_sampler adjacency_matrix "
@@ -86,48 +87,14 @@ def _below(value: Any, scope: Scope, parse: Parse) -> Below:
     return {} if value is None else parse_aggregations(value, scope, parse)
 
 
-def _field(kind: str, body: Body, scope: Scope, *families: Family) -> Field | None:
-    """Return the field to aggregate on, None when it is not mapped."""
-    for script in ("script",):
-        if body.get(script) is not None:
-            raise refused(f"script of the [{kind}] aggregation", "aggregate on a field")
-    if body.get("field") is None:
-        raise IllegalArgument(f"Required one of fields [field, script], but none were specified. [{kind}]")
-    name = reading.text("field", body["field"])
-    if name == "_index" or name == "_id":
-        raise refused(f"aggregation on {name}", "aggregate on a field of the mapping")
-    field = scope.field(name)
-    if field is None:
-        return None
-    if field.family is Family.TEXT:
-        raise text_fields_are_not_sorted(name)
-    if field.family not in families:
-        raise ShardArgument(f"Field [{name}] of type [{field.type.value}] is not supported for aggregation [{kind}]")
-    return field
-
-
-_NUMERIC = (Family.WHOLE, Family.REAL)
-_VALUES = (Family.WHOLE, Family.REAL, Family.KEYWORD)
-
-
-def _missing(body: Body, field: Field | None, scope: Scope) -> str | int | float | None:
-    value = body.get("missing")
-    if value is None:
-        return None
-    if field is None:
-        return value if isinstance(value, (int, float)) else str(value)
-    if field.type is FieldType.DATE:
-        return date_of(field, value, scope, format_=None, time_zone=None, round_up=False)
-    return value_of(field, value, scope)
-
-
 def _metric(kind: str, spec: Any, below: Any, scope: Scope, _parse: Parse) -> Aggregation:
     body = reading.an_object(kind, spec)
     reading.only(f"[{kind}]", body, ("field", "missing", "script", "precision_threshold", "format", "value_type"))
     _no_children(kind, below)
     counting = kind in (MetricKind.VALUE_COUNT, MetricKind.CARDINALITY)
-    field = _field(kind, body, scope, *(_VALUES if counting else _NUMERIC))
-    return Metric(MetricKind(kind), None if field is None else field.path, _missing(body, field, scope))
+    field = field_of(kind, body, scope, *(VALUES if counting else NUMERIC))
+    format_ = None if field is None or field.type is not FieldType.DATE else field.options.get("format", DEFAULT_FORMAT)
+    return Metric(MetricKind(kind), path_of(field), missing_of(body, field, scope), body.get("format", format_))
 
 
 def _no_children(kind: str, below: Any) -> None:
@@ -145,17 +112,17 @@ def _terms(kind: str, spec: Any, below: Any, scope: Scope, parse: Parse) -> Aggr
             "show_term_doc_count_error execution_hint collect_mode value_type"
         ),
     )
-    field = _field(kind, body, scope, *_VALUES)
+    field = field_of(kind, body, scope, *VALUES)
     inside = _below(below, scope, parse)
     size = reading.integer("size", body.get("size", 10))
     if size <= 0:
         raise IllegalArgument(f"[size] must be greater than 0. Found [{size}] in [terms]")
     return TermsAggregation(
-        None if field is None else field.path,
+        path_of(field),
         size,
         reading.integer("min_doc_count", body.get("min_doc_count", 1)),
         _order(body.get("order"), inside),
-        _missing(body, field, scope),
+        missing_of(body, field, scope),
         _patterns(body.get("include")),
         _patterns(body.get("exclude")),
         inside,
@@ -189,132 +156,11 @@ def _order(value: Any, below: Below) -> tuple[tuple[str, bool], ...]:
     return tuple(found) if any(name == "_key" for name, _ in found) else (*found, ("_key", False))
 
 
-def _histogram(kind: str, spec: Any, below: Any, scope: Scope, parse: Parse) -> Aggregation:
-    body = reading.an_object(kind, spec)
-    reading.only(
-        "[histogram]",
-        body,
-        reading.words(
-            "field interval offset min_doc_count extended_bounds keyed missing order hard_bounds script format"
-        ),
-    )
-    _refuse(kind, body, "hard_bounds", "order", "format")
-    field = _field(kind, body, scope, *_NUMERIC)
-    interval = reading.number("interval", body.get("interval"))
-    if interval <= 0:
-        raise IllegalArgument(f"[interval] must be >0 for histogram aggregation [{kind}]")
-    missing = _missing(body, field, scope)
-    return Histogram(
-        None if field is None else field.path,
-        interval,
-        reading.number("offset", body.get("offset", 0.0)),
-        reading.integer("min_doc_count", body.get("min_doc_count", 0)),
-        _bounds(body),
-        flag(body, "keyed", False),
-        None if missing is None else float(missing),
-        _below(below, scope, parse),
-    )
-
-
-def _refuse(kind: str, body: Body, *options: str) -> None:
-    for option in options:
-        if body.get(option) is not None:
-            raise refused(f"{option} of the [{kind}] aggregation", "leave it out and order or cut in the client")
-
-
-def _bounds(body: Body) -> tuple[float, float] | None:
-    if body.get("extended_bounds") is None:
-        return None
-    bounds = reading.an_object("extended_bounds", body["extended_bounds"])
-    low, high = reading.number("min", bounds.get("min")), reading.number("max", bounds.get("max"))
-    if low > high:
-        raise IllegalArgument(f"[extended_bounds.min][{low}] cannot be greater than [extended_bounds.max][{high}]")
-    return low, high
-
-
-def _date_histogram(kind: str, spec: Any, below: Any, scope: Scope, parse: Parse) -> Aggregation:
-    body = reading.an_object(kind, spec)
-    reading.only(
-        "[date_histogram]",
-        body,
-        reading.words(
-            "field calendar_interval fixed_interval interval offset time_zone format min_doc_count extended_bounds keyed "
-            "missing order hard_bounds script"
-        ),
-    )
-    _refuse(kind, body, "hard_bounds", "order")
-    field = _field(kind, body, scope, Family.WHOLE)
-    calendar, fixed = interval_of(body)
-    missing = _missing(body, field, scope)
-    format_ = body.get("format")
-    if format_ is None and field is not None and field.type is FieldType.DATE:
-        format_ = field.options.get("format", DEFAULT_FORMAT)
-    return DateHistogram(
-        None if field is None else field.path,
-        calendar,
-        fixed,
-        _span(body.get("offset", 0)),
-        str(body.get("time_zone", "UTC")),
-        None if format_ is None else str(format_),
-        reading.integer("min_doc_count", body.get("min_doc_count", 0)),
-        _date_bounds(body, field, scope),
-        flag(body, "keyed", False),
-        None if missing is None else int(missing),
-        _below(below, scope, parse),
-    )
-
-
-def interval_of(body: Body) -> tuple[str | None, int | None]:
-    """Return the calendar unit or the fixed milliseconds of a date_histogram."""
-    given = [key for key in ("calendar_interval", "fixed_interval", "interval") if body.get(key) is not None]
-    if len(given) != 1:
-        raise IllegalArgument(
-            "Invalid interval specified, must be non-null and non-empty"
-            if not given
-            else f"Cannot use [{given[1]}] with [{given[0]}] configuration option."
-        )
-    text = str(body[given[0]])
-    if given[0] != "fixed_interval" and text in _CALENDAR:
-        return _CALENDAR[text], None
-    if given[0] == "calendar_interval":
-        raise IllegalArgument(f"The supplied interval [{text}] could not be parsed as a calendar interval.")
-    fixed = _span(text)
-    if fixed <= 0:
-        raise IllegalArgument("Zero or negative time interval not supported")
-    return None, fixed
-
-
-def _span(value: Any) -> int:
-    """Return milliseconds of a number or a text such as ``-6h``."""
-    if isinstance(value, (int, float)):
-        return int(value)
-    found = re.fullmatch(r"([+-]?\d+)\s*(ms|s|m|h|d)", str(value).strip())
-    if found is None:
-        raise IllegalArgument(
-            f"failed to parse setting [interval] with value [{value}] as a time value: unit is missing or unrecognized"
-        )
-    return int(found[1]) * _UNIT_MS[found[2]]
-
-
-def _date_bounds(body: Body, field: Field | None, scope: Scope) -> tuple[int, int] | None:
-    if body.get("extended_bounds") is None:
-        return None
-    bounds = reading.an_object("extended_bounds", body["extended_bounds"])
-    if field is None or field.type is not FieldType.DATE:
-        return reading.integer("min", bounds.get("min")), reading.integer("max", bounds.get("max"))
-    format_ = None if body.get("format") is None else str(body["format"])
-    low, high = (
-        date_of(field, bounds.get(key), scope, format_=format_, time_zone=None, round_up=False)
-        for key in ("min", "max")
-    )
-    return low, high
-
-
 def _range(kind: str, spec: Any, below: Any, scope: Scope, parse: Parse) -> Aggregation:
     body = reading.an_object(kind, spec)
     reading.only(f"[{kind}]", body, ("field", "ranges", "keyed", "format", "time_zone", "missing", "script"))
-    _refuse(kind, body, "missing")
-    field = _field(kind, body, scope, *_NUMERIC)
+    refuse_options(kind, body, "missing")
+    field = field_of(kind, body, scope, *NUMERIC)
     listed = body.get("ranges")
     if not isinstance(listed, list) or not listed:
         raise IllegalArgument(f"No [ranges] specified for the [{kind}] aggregation")
@@ -333,18 +179,23 @@ def _range(kind: str, spec: Any, below: Any, scope: Scope, parse: Parse) -> Aggr
             return float(date_of(field, value, scope, format_=given, time_zone=zone, round_up=False))
         return reading.number(key, value)
 
-    buckets = []
+    buckets: list[RangeBucket] = []
     for item in listed:
         entry = reading.an_object("ranges", item)
         reading.only("[ranges]", entry, ("from", "to", "key"))
         buckets.append(RangeBucket(str(entry.get("key") or ""), end(entry, "from"), end(entry, "to")))
     return RangeAggregation(
-        None if field is None else field.path,
-        tuple(buckets),
+        path_of(field),
+        tuple(sorted(buckets, key=_by_ends)),
         flag(body, "keyed", False),
         str(format_ or DEFAULT_FORMAT) if dates else None,
         _below(below, scope, parse),
     )
+
+
+def _by_ends(bucket: RangeBucket) -> tuple[float, float]:
+    low, high = bucket.low, bucket.high
+    return (-math.inf if low is None else low, math.inf if high is None else high)
 
 
 def _filter(_kind: str, spec: Any, below: Any, scope: Scope, parse: Parse) -> Aggregation:
@@ -372,8 +223,8 @@ def _filters(kind: str, spec: Any, below: Any, scope: Scope, parse: Parse) -> Ag
 def _missing_documents(kind: str, spec: Any, below: Any, scope: Scope, parse: Parse) -> Aggregation:
     body = reading.an_object(kind, spec)
     reading.only("[missing]", body, ("field", "missing"))
-    field = _field(kind, body, scope, *_VALUES)
-    return MissingAggregation(None if field is None else field.path, _below(below, scope, parse))
+    field = field_of(kind, body, scope, *VALUES)
+    return MissingAggregation(path_of(field), _below(below, scope, parse))
 
 
 def _global(kind: str, spec: Any, below: Any, scope: Scope, parse: Parse) -> Aggregation:
@@ -415,91 +266,23 @@ def _top_hits(kind: str, spec: Any, below: Any, scope: Scope, parse: Parse) -> A
     size, from_ = reading.integer("size", body.get("size", 3)), reading.integer("from", body.get("from", 0))
     if size < 0 or from_ < 0 or size + from_ > 100:
         raise ShardArgument(
-            "Top hits result window is too large, the top hits aggregator [top_hits]'s from + size must be less than or "
-            f"equal to: [100] but was [{size + from_}]. This limit can be set by changing the "
+            "Top hits result window is too large, the top hits aggregator [top_hits]'s from + size must be less than "
+            f"or equal to: [100] but was [{size + from_}]. This limit can be set by changing the "
             "[index.max_inner_result_window] index level setting."
         )
     return TopHits(size, from_, parse_sort(body.get("sort"), scope, parse), parse_fetch(body, scope, parse))
 
 
-def _composite(kind: str, spec: Any, below: Any, scope: Scope, parse: Parse) -> Aggregation:
-    body = reading.an_object(kind, spec)
-    reading.only("[composite]", body, ("sources", "size", "after"))
-    listed = body.get("sources")
-    if not isinstance(listed, list) or not listed:
-        raise IllegalArgument("Composite [sources] cannot be null or empty")
-    sources = tuple(
-        _source(name, entry, scope) for item in listed for name, entry in reading.an_object("sources", item).items()
-    )
-    names = [source.name for source in sources]
-    if len(set(names)) < len(names):
-        raise IllegalArgument(
-            "Composite source names must be unique, found duplicates: "
-            f"[{', '.join(sorted({name for name in names if names.count(name) > 1}))}]"
-        )
-    size = reading.integer("size", body.get("size", 10))
-    if size <= 0:
-        raise IllegalArgument(f"[size] must be greater than 0. Found [{size}] in [composite]")
-    return Composite(sources, size, _after(body.get("after"), sources, scope), _below(below, scope, parse))
+def _histogram(_kind: str, spec: Any, below: Any, scope: Scope, parse: Parse) -> Aggregation:
+    return parse_histogram(spec, _below(below, scope, parse), scope)
 
 
-def _source(name: str, value: Any, scope: Scope) -> CompositeSource:
-    body = reading.an_object(name, value)
-    if len(body) != 1:
-        raise ParsingError(f"A source of a composite aggregation takes one type, found [{', '.join(body)}]")
-    ((kind, options),) = body.items()
-    spec = reading.an_object(kind, options)
-    own = {key: spec[key] for key in spec if key not in ("order", "missing_bucket", "missing_order")}
-    if spec.get("missing_order", "default") not in ("default", "first" if spec.get("order") != "desc" else "last"):
-        raise refused("missing_order of a composite source", "leave it out")
-    descending = str(spec.get("order", "asc")).lower() == "desc"
-    bucket = flag(spec, "missing_bucket", False)
-    if kind == "terms":
-        reading.only("[terms]", own, ("field", "script", "value_type"))
-        field = _field(kind, own, scope, *_VALUES)
-        return CompositeSource(name, None if field is None else field.path, descending, bucket)
-    if kind == "histogram":
-        reading.only("[histogram]", own, ("field", "interval", "script"))
-        field = _field(kind, own, scope, *_NUMERIC)
-        interval = reading.number("interval", own.get("interval"))
-        return CompositeSource(name, None if field is None else field.path, descending, bucket, interval)
-    if kind == "date_histogram":
-        found = _date_histogram(kind, own, None, scope, _no_query)
-        assert isinstance(found, DateHistogram)
-        shown = None if own.get("format") is None else str(own["format"])
-        return CompositeSource(name, found.field, descending, bucket, None, found, shown)
-    raise ParsingError(f"invalid source type: {kind}")
+def _date_histogram(_kind: str, spec: Any, below: Any, scope: Scope, parse: Parse) -> Aggregation:
+    return parse_date_histogram(spec, _below(below, scope, parse), scope)
 
 
-def _no_query(_body: object, _scope: Scope) -> Any:
-    raise IllegalArgument("a composite source takes no query")
-
-
-def _after(value: Any, sources: tuple[CompositeSource, ...], scope: Scope) -> tuple[Any, ...] | None:
-    if value is None:
-        return None
-    given = reading.an_object("after", value)
-    if set(given) != {source.name for source in sources}:
-        raise IllegalArgument(f"[after] has {len(given)} value(s) but [sources] has {len(sources)}")
-    return tuple(_after_value(given[source.name], source, scope) for source in sources)
-
-
-def _after_value(value: Any, source: CompositeSource, scope: Scope) -> Any:
-    field = None if source.field is None else scope.mapping.field(source.field)
-    if value is None or field is None:
-        return value
-    if source.interval is not None:
-        return reading.number("after", value)
-    if source.date is not None or field.type is FieldType.DATE:
-        return date_of(
-            field,
-            value,
-            scope,
-            format_=source.format if isinstance(value, str) else "epoch_millis",
-            time_zone=None,
-            round_up=False,
-        )
-    return value_of(field, value, scope)
+def _composite(_kind: str, spec: Any, below: Any, scope: Scope, parse: Parse) -> Aggregation:
+    return parse_composite(spec, _below(below, scope, parse), scope)
 
 
 _Reader = Callable[[str, Any, Any, Scope, Parse], Aggregation]

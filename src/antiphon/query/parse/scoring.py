@@ -103,7 +103,10 @@ def _kind(kind: str, body: Body, scope: Scope) -> Function:
 
 def _seed(value: Any) -> int:
     if isinstance(value, str) and reading.as_number(value) is None:
-        return sum(ord(letter) * 31**place for place, letter in enumerate(reversed(value))) % 2**31
+        hashed = 0
+        for letter in value:
+            hashed = (hashed * 31 + ord(letter)) % 2**31
+        return hashed
     return reading.integer("seed", value)
 
 

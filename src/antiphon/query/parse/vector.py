@@ -184,7 +184,10 @@ def _nearest(
     if isinstance(wanted, Vector):
         check_vector(field.vector, wanted.values)
     expand = flag(options, "expand_nested_docs", False)
-    return Knn(field.path, scope.slot(wanted), *bounds, condition, expand, ef_search, reading.boost(query, options))
+    k, distance, score = bounds
+    return Knn(
+        field.path, scope.slot(wanted), k, distance, score, condition, expand, ef_search, reading.boost(query, options)
+    )
 
 
 def _filter(query: str, body: Any, scope: Scope, parse: Parse) -> Query:

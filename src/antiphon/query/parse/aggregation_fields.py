@@ -1,0 +1,68 @@
+"""What several aggregations read: their field, ``missing``, options that are refused."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from antiphon.domain.field import Family, Field, FieldType
+from antiphon.errors import IllegalArgument
+from antiphon.query import reading
+from antiphon.query.aggregations import Aggregation
+from antiphon.query.parse.fields import date_of, value_of
+from antiphon.query.parse.options import Body
+from antiphon.query.parse.reasons import ShardArgument, refused
+from antiphon.query.parse.sort import text_fields_are_not_sorted
+from antiphon.query.scope import Scope
+
+NUMERIC = (Family.WHOLE, Family.REAL)
+VALUES = (Family.WHOLE, Family.REAL, Family.KEYWORD)
+
+Below = Mapping[str, Aggregation]
+
+
+def path_of(field: Field | None) -> str | None:
+    """Return the path of a mapped field."""
+    return None if field is None else field.path
+
+
+def type_of(field: Field | None) -> str | None:
+    """Return the type of a mapped field."""
+    return None if field is None else field.type.value
+
+
+def field_of(kind: str, body: Body, scope: Scope, *families: Family) -> Field | None:
+    """Return the field to aggregate on, None when it is not mapped."""
+    if body.get("script") is not None:
+        raise refused(f"script of the [{kind}] aggregation", "aggregate on a field")
+    if body.get("field") is None:
+        raise IllegalArgument(f"Required one of fields [field, script], but none were specified. [{kind}]")
+    name = reading.text("field", body["field"])
+    if name in ("_index", "_id"):
+        raise refused(f"aggregation on {name}", "aggregate on a field of the mapping")
+    field = scope.field(name)
+    if field is None:
+        return None
+    if field.family is Family.TEXT:
+        raise text_fields_are_not_sorted(name)
+    if field.family not in families:
+        raise ShardArgument(f"Field [{name}] of type [{field.type.value}] is not supported for aggregation [{kind}]")
+    return field
+
+
+def missing_of(body: Body, field: Field | None, scope: Scope) -> str | int | float | None:
+    """Return the typed value that stands for documents without one."""
+    value = body.get("missing")
+    if value is None:
+        return None
+    if field is None:
+        return value if isinstance(value, (int, float)) else str(value)
+    if field.type is FieldType.DATE:
+        return date_of(field, value, scope, format_=None, time_zone=None, round_up=False)
+    return value_of(field, value, scope)
+
+
+def refuse_options(kind: str, body: Body, *options: str) -> None:
+    """Refuse options by name."""
+    for option in options:
+        if body.get(option) is not None:
+            raise refused(f"{option} of the [{kind}] aggregation", "leave it out and order or cut in the client")
