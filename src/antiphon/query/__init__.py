@@ -41,6 +41,7 @@ from antiphon.query.partial import (
 )
 from antiphon.query.reduce import finish, finish_all, merge, merge_all
 from antiphon.query.reduce_order import compare_sort
+from antiphon.query.render import render_query
 from antiphon.query.result import Explanation, InnerResult, Leg, SearchHit, ShardResult
 from antiphon.query.scope import DefaultModels, Scope
 from antiphon.query.search import EmbedText, Search, Slot, Vector
@@ -119,6 +120,7 @@ __all__ = [
     "parse_query",
     "parse_search",
     "parse_source",
+    "render_query",
     "run_catalog_search",
     "url_query",
 ]

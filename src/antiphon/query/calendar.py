@@ -29,7 +29,7 @@ def bucket_starts(histogram: DateHistogram, instants: Instants) -> Instants:
     if histogram.calendar == "week":
         days = np.floor_divide(local, _DAY_MS)
         # 1970-01-01 was a Thursday
-        return (days - np.mod(days + 3, 7)) * _DAY_MS - shift
+        return np.asarray((days - np.mod(days + 3, 7)) * _DAY_MS - shift, np.int64)
     width = histogram.fixed_ms or {"minute": 60_000, "hour": 3_600_000}.get(histogram.calendar or "day", _DAY_MS)
     return local - np.mod(local, width) - shift
 

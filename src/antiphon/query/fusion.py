@@ -105,7 +105,7 @@ def _normalised(spec: FusionSpec, leg: int, scores: Floats) -> Floats:
             return np.asarray(np.round(1.0 / (rank_constant + ranks), 10), np.float32)
         case ScoreFusion("l2"):
             norm = np.sqrt(np.sum(scores.astype(np.float64) ** 2)).astype(np.float32)
-            return np.zeros_like(scores) if norm == 0 else (scores / norm).astype(np.float32)
+            return np.asarray(scores / (norm or np.float32(np.inf)), np.float32)
         case ScoreFusion("z_score"):
             return _z_score(scores)
         case ScoreFusion():

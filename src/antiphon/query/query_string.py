@@ -19,6 +19,7 @@ from antiphon.query.nodes import (
     PatternKind,
     Query,
 )
+from antiphon.query.parse.fields import scored_in_must
 from antiphon.query.parse.fulltext import TextOptions, best_of, field_boosts, text_query
 from antiphon.query.parse.options import Body, flag, fuzziness, operator, whole
 from antiphon.query.parse.reasons import only
@@ -33,6 +34,7 @@ _OPTIONS = reading.words(
     "quote_field_suffix max_determinized_states rewrite fuzzy_rewrite"
 )
 _BOOSTED = 1.0
+MAX_DEPTH = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +91,7 @@ def boosted(query: Query, factor: float) -> Query:
         return query
     if isinstance(query, (Bool, DisMax, ConstantScore, Boosting)):
         return replace(query, boost=query.boost * factor)
-    return Bool(must=(query,), boost=factor)
+    return Bool(must=(scored_in_must(query),), boost=factor)
 
 
 class _Reader:
@@ -100,6 +102,7 @@ class _Reader:
         self._target = target
         self._scope = scope
         self._next = 0
+        self._depth = 0
 
     def whole(self) -> Query:
         """Return the query of the whole text; nothing matches an empty one."""
@@ -115,6 +118,9 @@ class _Reader:
 
     def _clauses(self, target: Target) -> Query:
         """Return the combination up to a closing bracket."""
+        self._depth += 1
+        if self._depth > MAX_DEPTH:
+            raise QuerySyntaxError(f"brackets nest deeper than [{MAX_DEPTH}]")
         found: list[tuple[str, Query]] = []
         while self._kind() not in ("end", ")"):
             joint = ""
@@ -128,6 +134,7 @@ class _Reader:
                 sign = "+" if self._kind() == "+" else "-"
                 self._next += 1
             _add(found, joint, sign, self._clause(target), target.how.operator)
+        self._depth -= 1
         return _combined(found)
 
     def _clause(self, target: Target) -> Query:
@@ -179,7 +186,7 @@ def _combined(found: list[tuple[str, Query]]) -> Query:
     if len(found) == 1 and found[0][0] != "-":
         return found[0][1]
     must, should, must_not = (tuple(query for sign, query in found if sign == wanted) for wanted in ("+", "", "-"))
-    return Bool(must=must, should=should, must_not=must_not)
+    return Bool(must=tuple(map(scored_in_must, must)), should=should, must_not=must_not)
 
 
 def leaf(word: Lexeme, target: Target, scope: Scope) -> Query:

@@ -37,6 +37,7 @@ _FUNCTIONS = {
 }  # fmt: skip
 _LEVELS: tuple[tuple[str, ...], ...] = (("==", "!=", "<", "<=", ">", ">="), ("+", "-"), ("*", "/"))
 _MAX_DEPTH = 50
+_MAX_OPERATIONS = 200
 
 
 def parse_script(body: Any, scope: Scope, extra: Mapping[str, float] | None = None) -> Expression:
@@ -139,6 +140,7 @@ class Parser:
         self._tokens: Sequence[Token] = tokens(source)
         self._next = 0
         self._depth = 0
+        self._operations = 0
 
     def expression(self) -> Expression:
         """Return the whole source as an expression; ScriptError when it is not one."""
@@ -192,6 +194,9 @@ class Parser:
         left = self._level(level + 1)
         while self._peek().kind == "operator" and self._peek().text in _LEVELS[level]:
             operator = BinaryOperator(self._pop("operator"))
+            self._operations += 1
+            if self._operations > _MAX_OPERATIONS:
+                raise self._wrong()
             left = Binary(operator, left, self._level(level + 1))
         return left
 

@@ -8,10 +8,11 @@ from dataclasses import replace
 from antiphon.errors import ParsingError
 from antiphon.query import reading
 from antiphon.query.nodes import Bool, MatchNone, Operator, Query
+from antiphon.query.parse.fields import scored_in_must
 from antiphon.query.parse.fulltext import TextOptions, field_boosts
 from antiphon.query.parse.options import Body, flag, operator, whole
-from antiphon.query.parse.reasons import only
-from antiphon.query.query_string import Target, boosted, leaf
+from antiphon.query.parse.reasons import only, unbound
+from antiphon.query.query_string import MAX_DEPTH, Target, boosted, leaf
 from antiphon.query.query_string_lexer import Lexeme, unescape
 from antiphon.query.scope import Scope
 
@@ -26,7 +27,6 @@ _WORD = re.compile(
     r"|(?P<other>\S)",
     re.DOTALL,
 )
-_MAX_DEPTH = 50
 
 
 def parse_simple_query_string(body: Body, scope: Scope) -> Query:
@@ -35,7 +35,7 @@ def parse_simple_query_string(body: Body, scope: Scope) -> Query:
     if body.get("query") is None:
         raise ParsingError("[simple_query_string] query text missing")
     given = reading.texts("fields", body["fields"]) if body.get("fields") else ()
-    fields, lenient = field_boosts(given, scope)
+    fields, _ = field_boosts(given, scope)
     how = TextOptions(
         operator=operator("simple_query_string", body.get("default_operator", "or")),
         minimum_should_match=reading.minimum("simple_query_string", body.get("minimum_should_match")),
@@ -43,7 +43,7 @@ def parse_simple_query_string(body: Body, scope: Scope) -> Query:
         max_expansions=whole("simple_query_string", body, "fuzzy_max_expansions", 50),
         transpositions=flag(body, "fuzzy_transpositions", True),
         analyzer=None if body.get("analyzer") is None else str(body["analyzer"]),
-        lenient=flag(body, "lenient", lenient),
+        lenient=flag(body, "lenient", True),
     )
     words = list(_WORD.finditer(reading.text("query", body["query"])))
     found = _Reader(words, Target(tuple(fields), how, 0, 0.0, True), scope).group(0)
@@ -66,7 +66,7 @@ class _Reader:
         default = self._target.how.operator
         joint, negative = default, False
         found: Query | None = None
-        current = default
+        current, turns = default, 0
         while self._next < len(self._words):
             word = self._words[self._next]
             self._next += 1
@@ -84,12 +84,15 @@ class _Reader:
                 continue
             if negative:
                 query = Bool(must_not=(query,))
+            turns += found is not None and joint is not current
+            if turns > MAX_DEPTH:
+                raise unbound(f"[simple_query_string] changes between + and | more than [{MAX_DEPTH}] times")
             found, current = _joined(found, query, current, joint)
             joint, negative = default, False
         return MatchNone() if found is None else found
 
     def _inside(self, depth: int) -> Query | None:
-        return self.group(depth + 1) if depth < _MAX_DEPTH else None
+        return self.group(depth + 1) if depth < MAX_DEPTH else None
 
     def _leaf(self, word: re.Match[str]) -> Query | None:
         if word["phrase"] is not None:
@@ -110,8 +113,9 @@ def _joined(before: Query | None, query: Query, current: Operator, joint: Operat
     if before is None:
         return query, joint
     open_ = isinstance(before, Bool) and current is joint and not before.must_not and before.boost == 1.0
+    query = scored_in_must(query) if joint is Operator.AND else query
     if joint is Operator.AND:
-        earlier = before.must if open_ and isinstance(before, Bool) and before.must else (before,)
+        earlier = before.must if open_ and isinstance(before, Bool) and before.must else (scored_in_must(before),)
         return Bool(must=(*earlier, query)), joint
     earlier = before.should if open_ and isinstance(before, Bool) and before.should else (before,)
     return Bool(should=(*earlier, query)), joint

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from antiphon.errors import ParsingError
+from antiphon.query import reading
 from antiphon.query.parse.reasons import refused
 
 _PLAIN = (
@@ -14,37 +15,12 @@ _PLAIN = (
 )  # fmt: skip
 _LISTS = ("stored_fields", "docvalue_fields")
 _QUERY = ("df", "default_operator", "analyzer", "lenient", "analyze_wildcard")
-_ACCEPTED = frozenset(
-    [
-        "scroll",
-        "routing",
-        "preference",
-        "search_type",
-        "request_cache",
-        "batched_reduce_size",
-        "max_concurrent_shard_requests",
-        "pre_filter_shard_size",
-        "ccs_minimize_roundtrips",
-        "typed_keys",
-        "rest_total_hits_as_int",
-        "ignore_unavailable",
-        "allow_no_indices",
-        "expand_wildcards",
-        "ignore_throttled",
-        "allow_partial_search_results",
-        "stats",
-        "phase_took",
-        "verbose_pipeline",
-        "include_named_queries_score",
-        "pretty",
-        "human",
-        "error_trace",
-        "filter_path",
-        "format",
-        "source",
-        "source_content_type",
-        "max_concurrent_searches",
-    ]
+_ACCEPTED = reading.words(
+    "scroll routing preference search_type request_cache batched_reduce_size max_concurrent_shard_requests "
+    "pre_filter_shard_size ccs_minimize_roundtrips typed_keys rest_total_hits_as_int ignore_unavailable "
+    "allow_no_indices expand_wildcards ignore_throttled allow_partial_search_results stats phase_took "
+    "verbose_pipeline include_named_queries_score pretty human error_trace filter_path format source "
+    "source_content_type max_concurrent_searches _source_include _source_exclude"
 )
 _REFUSED = {
     "suggest_field": "use a [match] query with [fuzziness]",

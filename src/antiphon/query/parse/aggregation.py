@@ -43,6 +43,7 @@ from antiphon.query.parse.sort import parse_sort
 from antiphon.query.scope import Scope
 
 _NAME = re.compile(r"[^\[\]>]+")
+_MAX_DEPTH = 40
 _INSTEAD = "use terms, composite, histogram, date_histogram, range, date_range, filter(s) or a metric"
 _REFUSED = reading.words(
     "significant_terms significant_text rare_terms multi_terms sampler diversified_sampler adjacency_matrix "
@@ -84,7 +85,11 @@ def _one(name: str, value: Any, scope: Scope, parse: Parse) -> Aggregation:
 
 
 def _below(value: Any, scope: Scope, parse: Parse) -> Below:
-    return {} if value is None else parse_aggregations(value, scope, parse)
+    if value is None:
+        return {}
+    if scope.depth > _MAX_DEPTH:
+        raise IllegalArgument(f"aggregations nest deeper than [{_MAX_DEPTH}]")
+    return parse_aggregations(value, scope.deeper(), parse)
 
 
 def _metric(kind: str, spec: Any, below: Any, scope: Scope, _parse: Parse) -> Aggregation:

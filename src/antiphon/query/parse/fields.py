@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fnmatch
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from antiphon.domain.field import Family, Field, FieldType
@@ -13,6 +14,7 @@ from antiphon.query.nodes import (
     Bool,
     ConstantScore,
     Ids,
+    KeywordRange,
     KeywordTerms,
     MatchAll,
     MatchNone,
@@ -137,6 +139,13 @@ def _dates(field: Field, values: Sequence[Any], scope: Scope, boost: float) -> Q
     if all(low == high for low, high in spans):
         return NumberTerms(field.path, tuple(low for low, _ in spans), boost)
     return ConstantScore(Bool(should=tuple(NumberRange(field.path, low, high) for low, high in spans)), boost)
+
+
+def scored_in_must(query: Query) -> Query:
+    """Return the query in a form that keeps its constant score in a ``must``; for clauses no user put there."""
+    if isinstance(query, (NumberTerms, NumberRange, KeywordRange)):
+        return ConstantScore(replace(query, boost=1.0), query.boost)
+    return query
 
 
 def _number(value: str | int | float) -> int | float:

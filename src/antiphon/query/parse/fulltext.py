@@ -21,7 +21,7 @@ from antiphon.query.nodes import (
     TextMatch,
     TextPhrase,
 )
-from antiphon.query.parse.fields import METADATA, field_term, one_term, searchable
+from antiphon.query.parse.fields import METADATA, field_term, one_term, scored_in_must, searchable
 from antiphon.query.parse.options import Body, flag, fuzziness, needed, one_field, operator, whole, zero_terms_all
 from antiphon.query.parse.reasons import only, unbound
 from antiphon.query.scope import Scope
@@ -267,5 +267,5 @@ def _per_word(
     single = replace(how, minimum_should_match=None)
     clauses = [best_of(_on_each(targets, word, single, scope), tie_breaker, 1.0) for word in words]
     if how.operator is Operator.AND:
-        return Bool(must=tuple(clauses), boost=boost)
+        return Bool(must=tuple(map(scored_in_must, clauses)), boost=boost)
     return Bool(should=tuple(clauses), minimum_should_match=how.minimum_should_match, boost=boost)

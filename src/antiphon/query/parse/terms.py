@@ -134,7 +134,7 @@ def _side(options: Body, open_key: str, closed_key: str, old_key: str, include_k
             included = included if key == old_key else key == closed_key
             if isinstance(value, (dict, list)):
                 raise ParsingError(f"[range] query does not support [{key}] of {reading.token(value)}")
-    return value, included
+    return value, included or value is None
 
 
 def _date_range(
