@@ -118,7 +118,7 @@ def any_value(hits: NDArray[np.bool_], starts: Starts | None) -> Mask:
     if starts is None:
         return hits
     before = np.concatenate((np.zeros(1, np.int64), np.cumsum(hits)))
-    return np.asarray(before[starts[1:]] > before[starts[:-1]])
+    return np.asarray(before[starts[1:]] != before[starts[:-1]])
 
 
 def _present(column: Column, rows: int) -> Mask:

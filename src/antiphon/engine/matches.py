@@ -39,7 +39,11 @@ class Matches:
 
     def boosted(self, boost: float) -> Matches:
         """Return the same matches, their scores times ``boost``."""
-        return self if boost == 1.0 else Matches(self.mask, self.scores * np.float32(boost))
+        if boost == 1.0:
+            return self
+        if isinstance(self.scores, np.ndarray):
+            return Matches(self.mask, (self.scores * np.float32(boost)).astype(np.float32))
+        return Matches(self.mask, float(self.scores) * boost)
 
 
 class Evaluator(Protocol):
@@ -77,3 +81,26 @@ def ancestor_rows(view: View, table: Table, path: str) -> Rows:
 def nothing(table: Table) -> Matches:
     """Return no match at all."""
     return Matches(np.zeros(table.size, np.bool_), 0.0)
+
+
+def required(minimum: str | None, optional: int, default: int) -> int:
+    """Return how many of ``optional`` clauses must match: ``2``, ``-1``, ``75%``, ``-25%``, ``2<75% 9<-3``.
+
+    Never negative, but may exceed ``optional``.
+    """
+    if minimum is None:
+        return default
+    if "<" not in minimum:
+        return max(0, _amount(minimum.strip(), optional))
+    result = optional
+    for part in minimum.split():
+        bound, _, amount = part.partition("<")
+        if optional <= int(bound):
+            break
+        result = _amount(amount, optional)
+    return max(0, result)
+
+
+def _amount(text: str, optional: int) -> int:
+    amount = int(optional * int(text[:-1]) / 100) if text.endswith("%") else int(text)
+    return optional + amount if text.startswith("-") else amount

@@ -21,6 +21,8 @@ from antiphon.flows.observe import Observer
 from antiphon.flows.pipelines import PipelineRunner, Pipelines
 from antiphon.flows.ports import Catalog, Ports
 from antiphon.flows.register import Registrar
+from antiphon.flows.search import Searcher
+from antiphon.flows.search_pipelines import SearchPipelines
 from antiphon.flows.semantic import SemanticEmbedder
 from antiphon.flows.tasks import TaskRunner
 from antiphon.flows.truncation import Truncations
@@ -46,6 +48,7 @@ class Node:
     documents: Documents
     by_query: ByQueryRunner
     background: BackgroundTasks
+    searcher: Searcher
     fingerprints: Fingerprints
     truncations: Truncations
     loaded: LoadedModels
@@ -90,6 +93,7 @@ class Node:
             documents=documents,
             by_query=by_query,
             background=BackgroundTasks(ports, by_query.work),
+            searcher=Searcher(ports, indices, predictor.embed_texts, fingerprints, SearchPipelines(ports.catalog)),
             fingerprints=fingerprints,
             truncations=truncations,
             loaded=loaded,
@@ -114,4 +118,5 @@ class Node:
         self.background.close()
         self.tasks.close()
         self.loaded.close()
+        self.searcher.close()
         self.ports.engine.close()

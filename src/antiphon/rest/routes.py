@@ -14,6 +14,8 @@ from antiphon.rest.index_monitor import MONITOR_ROUTES
 from antiphon.rest.indices import INDEX_ROUTES
 from antiphon.rest.pipelines import PIPELINE_ROUTES
 from antiphon.rest.refused import FEATURES, REFUSED_ROUTES, refuse
+from antiphon.rest.search_pipelines import SEARCH_PIPELINE_ROUTES
+from antiphon.rest.searches import SEARCH_ROUTES
 from antiphon.rest.templates import TEMPLATE_ROUTES
 
 _ML = "/_plugins/_ml"
@@ -93,6 +95,8 @@ ROUTES: tuple[Route, ...] = (
     *ANALYZE_ROUTES,
     *PIPELINE_ROUTES,
     *DOCUMENT_ROUTES,
+    *SEARCH_ROUTES,
+    *SEARCH_PIPELINE_ROUTES,
     *BY_QUERY_ROUTES,
     *BACKGROUND_TASK_ROUTES,
     # what is not here

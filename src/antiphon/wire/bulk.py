@@ -43,7 +43,7 @@ def read_bulk(body: bytes, defaults: BulkDefaults) -> list[Action]:
     ParseError for an empty body, IllegalArgument for a malformed action line or a missing last newline,
     ValidationError when an action has no index or there is none: the whole request is refused.
     """
-    if not body.strip():
+    if not body:
         raise ParseError("request body is required")
     if not body.endswith(b"\n"):
         raise IllegalArgument("The bulk request must be terminated by a newline [\\n]")

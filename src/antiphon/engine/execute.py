@@ -1,0 +1,204 @@
+"""A bound search over one view: legs of the best documents, totals and aggregations; and the questions beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from antiphon.engine.aggregating import collect
+from antiphon.engine.evaluate import Evaluation
+from antiphon.engine.evaluate_vectors import knn_rows
+from antiphon.engine.explaining import explain_row
+from antiphon.engine.fetching import fetch_rows
+from antiphon.engine.matches import Floats, Mask, Matches, Rows
+from antiphon.engine.ordering import after, collapse_values, in_order, ordinals
+from antiphon.engine.text_match import text_query
+from antiphon.engine.view import View
+from antiphon.query import Explanation, Fetch, Leg, Query, Search, SearchHit, ShardResult
+from antiphon.query.nodes import Knn
+from antiphon.query.search import Rescore
+
+Vectors = Sequence[Floats]
+
+
+def search(view: View, asked: Search, vectors: Vectors) -> ShardResult:
+    """Return the best documents of every leg, best first, and what the search wants to know of all that match."""
+    quick = _quick(view, asked, vectors)
+    if quick is not None:
+        return quick
+    evaluator = Evaluation(view, vectors)
+    table = view.tables[""]
+    found = [_cut(evaluator.matches(table, leg), asked, table.keys) for leg in asked.legs]
+    union = found[0].mask if len(found) == 1 else np.logical_or.reduce([one.mask for one in found])
+    aggregations = {
+        name: collect(evaluator, table, aggregation, union) for name, aggregation in asked.aggregations.items()
+    }
+    if asked.post_filter is not None:
+        passing = evaluator.mask(table, asked.post_filter)
+        found = [Matches(one.mask & passing, one.scores) for one in found]
+        union = union & passing
+    total = int(np.count_nonzero(union))
+    legs = tuple(_ranked(evaluator, asked, one) for one in found)
+    best = [float(leg.scores[0]) for leg in legs if len(leg.scores) and not np.isnan(leg.scores[0])]
+    counted, exact = _counted(total, asked)
+    return ShardResult(legs, counted, exact, max(best) if best else None, aggregations)
+
+
+def fetch(
+    view: View,
+    asked: Search,
+    vectors: Vectors,
+    rows: Sequence[int],
+    scores: Sequence[float | None],
+    wanted: Fetch | None = None,
+) -> list[SearchHit]:
+    """Return the hits of rows, in order."""
+    return fetch_rows(Evaluation(view, vectors), asked, rows, scores, wanted or asked.fetch)
+
+
+def count(view: View, query: Query, vectors: Vectors) -> int:
+    """Return how many documents match."""
+    return int(np.count_nonzero(Evaluation(view, vectors).mask(view.tables[""], query)))
+
+
+def matching(view: View, query: Query, vectors: Vectors) -> NDArray[np.int64]:
+    """Return the rows that match, ascending."""
+    return np.flatnonzero(Evaluation(view, vectors).mask(view.tables[""], query))
+
+
+def explain(view: View, query: Query, vectors: Vectors, doc_id: str) -> Explanation | None:
+    """Return why a document scores as it does; None when there is none or it does not match."""
+    rows = view.rows_of_ids([doc_id])
+    if not len(rows):
+        return None
+    return explain_row(Evaluation(view, vectors), view.tables[""], query, int(rows[0]))
+
+
+def _quick(view: View, asked: Search, vectors: Vectors) -> ShardResult | None:
+    """Answer a lone text or k-NN query without touching every row; None when the search wants more."""
+    plain = (
+        len(asked.legs) == 1
+        and not (asked.sort or asked.aggregations or asked.rescore or asked.hybrid)
+        and asked.post_filter is None
+        and asked.min_score is None
+        and asked.collapse is None
+        and asked.slice is None
+        and asked.search_after is None
+    )
+    if not plain:
+        return None
+    table, limit, leg = view.tables[""], asked.from_ + asked.size, asked.legs[0]
+    if isinstance(leg, Knn) and leg.k is not None:
+        rows, scores = knn_rows(Evaluation(view, vectors), table, leg)
+        total = len(rows)
+        rows, scores = rows[:limit], scores[:limit]
+    else:
+        query = None if table.lexicon is None else text_query(table, leg)
+        if query is None or table.lexicon is None:
+            return None
+        keys, scores, total = table.lexicon.best(query, limit)
+        rows = table.rows_of(keys)
+    counted, exact = _counted(total, asked)
+    return ShardResult((Leg(rows, scores),), counted, exact, float(scores[0]) if len(scores) else None)
+
+
+def _cut(found: Matches, asked: Search, keys: NDArray[np.int64]) -> Matches:
+    mask: Mask = found.mask
+    if asked.min_score is not None and not asked.hybrid:
+        mask = mask & (found.dense() >= np.float32(asked.min_score))
+    if asked.slice is not None:
+        number, slices = asked.slice
+        mask = mask & (keys % slices == number)
+    if asked.terminate_after and int(np.count_nonzero(mask)) > asked.terminate_after:
+        kept = np.flatnonzero(mask)[: asked.terminate_after]
+        mask = np.zeros_like(mask)
+        mask[kept] = True
+    return Matches(mask, found.scores)
+
+
+def _counted(total: int, asked: Search) -> tuple[int, bool]:
+    threshold = asked.track_total_hits
+    if threshold is True or threshold is False or total <= threshold:
+        return total, True
+    return int(threshold), False
+
+
+def _ranked(evaluator: Evaluation, asked: Search, found: Matches) -> Leg:
+    limit = (asked.pagination_depth or asked.size) if asked.hybrid else asked.from_ + asked.size
+    rows = np.flatnonzero(found.mask)
+    scores = found.at(rows)
+    if not asked.sort:
+        return _by_score(evaluator, asked, rows, scores, limit)
+    keys = [ordinals(evaluator, key, rows, scores) for key in asked.sort]
+    order = in_order(keys, len(rows))
+    if asked.search_after is not None and keys:
+        later = after(keys, asked.search_after)
+        order = order[later[order]]
+    order, held = _collapsed(evaluator, asked, rows, order, limit)
+    values = list(zip(*(key.values(order) for key in keys), strict=True))
+    shown = scores[order] if _wants_scores(asked) else np.full(len(order), np.nan, np.float32)
+    return Leg(rows[order], shown, values, held)
+
+
+def _wants_scores(asked: Search) -> bool:
+    return asked.track_scores or any(key.field == "_score" for key in asked.sort)
+
+
+def _by_score(evaluator: Evaluation, asked: Search, rows: Rows, scores: Floats, limit: int) -> Leg:
+    windows = max([limit, *(rescore.window_size for rescore in asked.rescore)])
+    if asked.collapse is None and len(rows) > 4 * windows > 0:
+        least = np.partition(scores, len(scores) - windows)[len(scores) - windows]
+        kept = np.flatnonzero(scores >= least)
+        rows, scores = rows[kept], scores[kept]
+    order = np.lexsort((rows, -scores))
+    rows, scores = rows[order], scores[order]
+    for rescore in asked.rescore:
+        rows, scores = _rescored(evaluator, rescore, rows, scores)
+    order, held = _collapsed(evaluator, asked, rows, np.arange(len(rows)), limit)
+    return Leg(rows[order], scores[order], None, held)
+
+
+def _rescored(evaluator: Evaluation, rescore: Rescore, rows: Rows, scores: Floats) -> tuple[Rows, Floats]:
+    window = slice(0, rescore.window_size)
+    second = evaluator.matches(evaluator.view.tables[""], rescore.query)
+    hit = second.mask[rows[window]]
+    first = scores[window] * np.float32(rescore.query_weight)
+    other = second.at(rows[window]) * np.float32(rescore.rescore_query_weight)
+    match rescore.score_mode:
+        case "multiply":
+            joined = first * other
+        case "avg":
+            joined = (first + other) / 2
+        case "max":
+            joined = np.maximum(first, other)
+        case "min":
+            joined = np.minimum(first, other)
+        case _:
+            joined = first + other
+    scores = scores.copy()
+    scores[window] = np.where(hit, joined, first)
+    order = np.lexsort((rows[window], -scores[window]))
+    rows = rows.copy()
+    rows[window], scores[window] = rows[window][order], scores[window][order]
+    return rows, scores
+
+
+def _collapsed(
+    evaluator: Evaluation, asked: Search, rows: Rows, order: NDArray[np.int64], limit: int
+) -> tuple[NDArray[np.int64], list[Any] | None]:
+    """Cut to ``limit``, one hit per collapse value; return the positions and the values."""
+    if asked.collapse is None:
+        return order[:limit], None
+    values = collapse_values(evaluator, asked.collapse.field, rows[order])
+    seen: set[Any] = set()
+    kept: list[int] = []
+    for at, value in enumerate(values):
+        if value not in seen:
+            seen.add(value)
+            kept.append(at)
+            if len(kept) == limit:
+                break
+    return order[kept], [values[at] for at in kept]

@@ -1,0 +1,253 @@
+"""Handlers of ``_search``, ``_count``, ``_explain``, ``_validate/query``, scrolls, points in time and ``_msearch``."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import orjson
+
+from antiphon.errors import AntiphonError, IllegalArgument, ParsingError, ValidationError
+from antiphon.flows import SearchRequest, keep_alive_ms
+from antiphon.query import URL_PARAMETERS, Page, PageHit, SearchHit, merge_url, url_query
+from antiphon.rest.call import Call, Reply, Route
+from antiphon.rest.errors import describe_item, render_error
+from antiphon.rest.index_options import index_options
+from antiphon.wire.explanation import render_explain
+from antiphon.wire.search import (
+    check_count_body,
+    read_pit_ids,
+    read_scroll,
+    render_count,
+    render_page,
+    render_shards,
+)
+from antiphon.wire.search_hits import render_hit
+
+_IGNORED = frozenset({
+    "routing", "preference", "search_type", "request_cache", "batched_reduce_size", "max_concurrent_shard_requests",
+    "pre_filter_shard_size", "ccs_minimize_roundtrips", "typed_keys", "allow_partial_search_results", "timeout",
+    "cancel_after_time_interval", "phase_took", "include_named_queries_score", "verbose_pipeline",
+})  # fmt: skip
+_INDICES = frozenset({"ignore_unavailable", "allow_no_indices", "expand_wildcards"})
+_QUERY = frozenset({"q", "df", "default_operator", "analyzer", "lenient", "analyze_wildcard"})
+_SEARCH = URL_PARAMETERS | _IGNORED | _INDICES | {"search_pipeline", "scroll", "rest_total_hits_as_int"}
+_SCROLL = frozenset({"scroll", "scroll_id", "rest_total_hits_as_int"})
+_MOST_SEARCHES = 1000
+
+
+def search(call: Call) -> Reply:
+    """Search, open a scroll, or search a point in time."""
+    body = _object(call.json_or({}))
+    page = _searched(call, _request(call, body), call.query.get("scroll"))
+    return Reply(_rendered(call, page, body))
+
+
+def count(call: Call) -> Reply:
+    """Count what a query matches."""
+    body = _object(call.json_or({}))
+    check_count_body(body)
+    if "q" in call.query:
+        body = {"query": url_query(call.query)}
+    found, shards = call.node.searcher.count(SearchRequest(_index(call), body, options=index_options(call)))
+    return Reply(render_count(found, shards))
+
+
+def explain(call: Call) -> Reply:
+    """Say why a document matches, or that it does not."""
+    body = _object(call.json_or({}))
+    if "q" in call.query:
+        body = {"query": url_query(call.query)}
+    if not body.get("query"):
+        raise ValidationError("query is missing")
+    request = SearchRequest(_index(call), {"query": body["query"]}, options=index_options(call))
+    index, exists, explanation = call.node.searcher.explain(request, call.params["id"])
+    shown = render_explain(index, call.params["id"], explanation, matched=explanation is not None, exists=exists)
+    return Reply(shown, 200 if exists else 404)
+
+
+def validate(call: Call) -> Reply:
+    """Say whether a query could run, and with ``explain`` why not."""
+    body = _object(call.json_or({}))
+    if "q" in call.query:
+        body = {"query": url_query(call.query)}
+    request = SearchRequest(_index(call), {"query": body.get("query")}, options=index_options(call))
+    shown: dict[str, Any] = {"valid": True, "_shards": render_shards(1)}
+    try:
+        call.node.searcher.check(request)
+    except AntiphonError as error:
+        if error.status == 404:
+            raise
+        shown["valid"] = False
+        if call.flag("explain"):
+            shown["error"] = error.reason if error.cause is None else f"{error.reason}: {error.cause.reason}"
+    return Reply(shown)
+
+
+def scroll(call: Call) -> Reply:
+    """Return the next page of a scroll."""
+    ids, keep = ([call.params["scroll_id"]], None) if "scroll_id" in call.params else ([], None)
+    if call.body.strip():
+        ids, keep = read_scroll(call.json())
+    ids = ids or [call.query[name] for name in ("scroll_id",) if name in call.query]
+    keep = keep or call.query.get("scroll")
+    if len(ids) != 1:
+        raise ValidationError("scrollId is missing")
+    kept = None if keep is None else keep_alive_ms("scroll", keep)
+    page = call.node.searcher.next_page(ids[0], kept, _render)
+    return Reply(_rendered(call, page, {}))
+
+
+def clear_scroll(call: Call) -> Reply:
+    """Let scrolls go."""
+    if "scroll_id" in call.params:
+        ids = call.params["scroll_id"].split(",")
+    elif call.body.strip():
+        ids, _ = read_scroll(call.json())
+    else:
+        ids = [call.query[name] for name in ("scroll_id",) if name in call.query]
+    scrolls = call.node.searcher.scrolls
+    if ids == ["_all"]:
+        freed = scrolls.free_all()
+        return Reply({"succeeded": True, "num_freed": len(freed)})
+    if not ids:
+        raise ValidationError("no scroll ids specified")
+    freed = scrolls.free(ids)
+    return Reply({"succeeded": True, "num_freed": len(freed)}, 200 if freed else 404)
+
+
+def open_point(call: Call) -> Reply:
+    """Hold on to a moment of one or many indices."""
+    if "keep_alive" not in call.query:
+        raise ValidationError("keep alive not specified")
+    kept = keep_alive_ms("keep_alive", call.query["keep_alive"])
+    context = call.node.searcher.open_point(_index(call), kept, index_options(call))
+    shown = {"pit_id": context.id, "_shards": render_shards(len(context.content)), "creation_time": context.created_ms}
+    return Reply(shown)
+
+
+def delete_points(call: Call) -> Reply:
+    """Let points in time go: those of the body, or all."""
+    points = call.node.searcher.points
+    if call.path.rstrip("/").endswith("/_all"):
+        freed = points.free_all()
+        return Reply({"pits": [{"successful": True, "pit_id": pit_id} for pit_id in freed]})
+    asked = read_pit_ids(call.json())
+    if not asked:
+        raise ValidationError("no pit ids specified")
+    gone = set(points.free(asked))
+    shown = [{"successful": pit_id in gone, "pit_id": pit_id} for pit_id in asked]
+    return Reply({"pits": shown}, 200 if gone else 404)
+
+
+def list_points(call: Call) -> Reply:
+    """Return the points in time that are open."""
+    points = call.node.searcher.points.all()
+    shown = [{"pit_id": one.id, "creation_time": one.created_ms, "keep_alive": one.keep_alive_ms} for one in points]
+    return Reply({"pits": shown})
+
+
+def msearch(call: Call) -> Reply:
+    """Run many searches; each has its own answer or error."""
+    start = time.monotonic()
+    lines = [line for line in call.body.split(b"\n") if line.strip()]
+    if not lines:
+        raise ValidationError("no requests added")
+    if len(lines) % 2:
+        raise IllegalArgument("every search of an _msearch takes two lines: a header, which may be {}, and a body")
+    if len(lines) // 2 > _MOST_SEARCHES:
+        raise IllegalArgument(f"an _msearch takes at most {_MOST_SEARCHES} searches, but has {len(lines) // 2}")
+    responses = [
+        _one_of_many(call, number, header, body)
+        for number, (header, body) in enumerate(zip(lines[::2], lines[1::2], strict=True), 1)
+    ]
+    return Reply({"took": int((time.monotonic() - start) * 1000), "responses": responses})
+
+
+def _one_of_many(call: Call, number: int, header: bytes, body: bytes) -> dict[str, Any]:
+    try:
+        options, asked = (_object(_line(number, text)) for text in (header, body))
+        expression = options.get("index", call.params.get("index", ""))
+        expression = ",".join(expression) if isinstance(expression, list) else str(expression)
+        resolve: dict[str, Any] = {
+            name: options[name] for name in ("ignore_unavailable", "allow_no_indices") if name in options
+        }
+        named = options.get("search_pipeline", call.query.get("search_pipeline"))
+        request = SearchRequest(expression, asked, named, resolve)
+        page = _searched(call, request, None)
+        return _rendered(call, page, asked) | {"status": 200}
+    except AntiphonError as error:
+        reply = render_error(error)
+        shown: dict[str, Any] = reply.body
+        return shown
+
+
+def _line(number: int, text: bytes) -> Any:
+    try:
+        return orjson.loads(text)
+    except orjson.JSONDecodeError as error:
+        raise ParsingError(f"search {number} of the _msearch is not JSON: {error}") from None
+
+
+def _searched(call: Call, request: SearchRequest, scroll_for: str | None) -> Page:
+    searcher = call.node.searcher
+    pit = request.body.get("pit")
+    if pit is not None:
+        if not isinstance(pit, dict) or not isinstance(pit.get("id"), str):
+            raise ParsingError("[pit] must be an object with the [id] of a point in time")
+        if request.expression:
+            raise ValidationError("[indices] cannot be used with point in time. Do not specify any index with point in "
+                                  "time.")  # fmt: skip
+        kept = None if pit.get("keep_alive") is None else keep_alive_ms("keep_alive", str(pit["keep_alive"]))
+        return searcher.search_point(pit["id"], kept, request, _render)
+    if scroll_for is not None:
+        return searcher.open_scroll(request, keep_alive_ms("scroll", scroll_for), _render)
+    return searcher.search(request, _render)
+
+
+def _request(call: Call, body: dict[str, Any]) -> SearchRequest:
+    own = {name: value for name, value in call.query.items() if name in URL_PARAMETERS}
+    merged = merge_url(body, own) if own else body
+    return SearchRequest(_index(call), merged, call.query.get("search_pipeline"), index_options(call))
+
+
+def _index(call: Call) -> str:
+    return call.params.get("index", "")
+
+
+def _object(body: Any) -> dict[str, Any]:
+    if not isinstance(body, dict):
+        raise ParsingError(f"a search body must be a JSON object, but was [{type(body).__name__}]")
+    return body
+
+
+def _rendered(call: Call, page: Page, body: dict[str, Any]) -> dict[str, Any]:
+    bare = body.get("stored_fields") == "_none_" or call.query.get("stored_fields") == "_none_"
+    return render_page(page, describe_item, total_as_int=call.flag("rest_total_hits_as_int"), bare=bare)
+
+
+def _render(index: str, hit: SearchHit) -> dict[str, Any]:
+    return render_hit(PageHit(index, hit))
+
+
+SEARCH_ROUTES: tuple[Route, ...] = (
+    *(
+        Route("GET POST", f"{prefix}/{name}", handler, parameters, heavy=True)
+        for prefix in ("", "/{index}")
+        for name, handler, parameters in (
+            ("_search", search, _SEARCH),
+            ("_count", count, _QUERY | _INDICES | _IGNORED | {"min_score", "terminate_after"}),
+            ("_validate/query", validate, _QUERY | _INDICES | {"explain", "rewrite", "all_shards"}),
+            ("_msearch", msearch, _IGNORED | {"search_pipeline", "rest_total_hits_as_int", "max_concurrent_searches"}),
+        )
+    ),
+    Route("GET POST", "/{index}/_explain/{id}", explain, _QUERY | _IGNORED | {"_source"}, heavy=True),
+    Route("GET POST", "/_search/scroll", scroll, _SCROLL, heavy=True),
+    Route("GET POST", "/_search/scroll/{scroll_id}", scroll, _SCROLL, heavy=True),
+    Route("DELETE", "/_search/scroll", clear_scroll, frozenset({"scroll_id"})),
+    Route("DELETE", "/_search/scroll/{scroll_id}", clear_scroll),
+    Route("POST", "/{index}/_search/point_in_time", open_point, _INDICES | _IGNORED | {"keep_alive"}),
+    Route("DELETE", "/_search/point_in_time", delete_points),
+    Route("GET", "/_search/point_in_time/_all", list_points),
+    Route("DELETE", "/_search/point_in_time/_all", delete_points),
+)
