@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from antiphon.domain.mapping import IndexMapping
@@ -43,8 +44,8 @@ MAPPING = IndexMapping.parse(
 
 def scope(**options: Any) -> Scope:
     """A fresh scope over the mapping above."""
-    chosen = {"index": "books", "now_ms": NOW, "models": DefaultModels(None, {"l2": "enriched"})} | options
-    return Scope(MAPPING, **chosen)
+    models = DefaultModels(None, {"l2": "enriched"})
+    return replace(Scope(MAPPING, index="books", now_ms=NOW, models=models), **options)
 
 
 def parsed(body: object) -> Query:

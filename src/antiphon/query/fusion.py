@@ -122,7 +122,7 @@ def _z_score(scores: Floats) -> Floats:
     if deviation == 0:
         return np.full_like(scores, scores.min())
     mean = wide.mean()
-    standard = np.maximum((wide - mean) / deviation, 0).astype(np.float32)
+    standard: Floats = np.maximum((wide - mean) / deviation, 0).astype(np.float32)
     standard[standard <= 0] = MINIMUM_SCORE
     standard[wide == mean] = scores.max()
     return standard
@@ -195,7 +195,9 @@ def _mean_of_logs(scores: Floats, weights: Floats) -> Floats:
 
 def _harmonic(scores: Floats, weights: Floats) -> Floats:
     counted = scores > 0
-    inverse = np.where(counted, weights / np.where(counted, scores, 1), 0)
+    with np.errstate(over="ignore"):
+        # the inverse of the smallest scores is infinite, and so their mean 0
+        inverse = np.where(counted, weights / np.where(counted, scores, 1), 0)
     return _divided(_sum(np.where(counted, weights, 0)), _sum(inverse))
 
 

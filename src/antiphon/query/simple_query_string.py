@@ -46,7 +46,7 @@ def parse_simple_query_string(body: Body, scope: Scope) -> Query:
         lenient=flag(body, "lenient", True),
     )
     words = list(_WORD.finditer(reading.text("query", body["query"])))
-    found = _Reader(words, Target(tuple(fields), how, 0, 0.0, True), scope).group(0)
+    found = _Reader(words, Target(tuple(fields), how, 0, 0.0, True), scope).group(0) or MatchNone()
     if how.minimum_should_match is not None and isinstance(found, Bool) and found.should:
         found = replace(found, minimum_should_match=how.minimum_should_match)
     return boosted(found, reading.boost("simple_query_string", body))
@@ -61,8 +61,8 @@ class _Reader:
         self._scope = scope
         self._next = 0
 
-    def group(self, depth: int) -> Query:
-        """Return the query up to the closing bracket or the end."""
+    def group(self, depth: int) -> Query | None:
+        """Return the query up to the closing bracket or the end; None when there is no term."""
         default = self._target.how.operator
         joint, negative = default, False
         found: Query | None = None
@@ -89,7 +89,7 @@ class _Reader:
                 raise unbound(f"[simple_query_string] changes between + and | more than [{MAX_DEPTH}] times")
             found, current = _joined(found, query, current, joint)
             joint, negative = default, False
-        return MatchNone() if found is None else found
+        return found
 
     def _inside(self, depth: int) -> Query | None:
         return self.group(depth + 1) if depth < MAX_DEPTH else None
