@@ -43,7 +43,8 @@ def wipe(client: httpx.Client, marker: str) -> None:
     """Delete the indexes, pipelines and templates whose name begins with ``marker``, and the models and groups whose
     name holds it; Parted when they cannot be listed.
     """
-    for noun in ("", "_ingest/pipeline/", "_search/pipeline/", "_index_template/", "_component_template/", "_template/"):
+    templates = ("_index_template/", "_component_template/", "_template/")
+    for noun in ("", "_ingest/pipeline/", "_search/pipeline/", *templates):
         client.delete(f"/{noun}{marker}*")
     for noun in ("models", "model_groups"):
         query = {"query": {"bool": {"must_not": {"exists": {"field": "chunk_number"}}}}, "size": 1000}
@@ -144,7 +145,7 @@ def _send(client: httpx.Client, request: Request, names: Names) -> httpx.Respons
 
 
 def _bytes(recipe: dict[str, Any], names: Names) -> bytes:
-    """Return ``{text: ...}`` encoded, JSON ``{lines: [...]}``, ``{zeros: n}`` bytes, or a zip, or ``part`` of ``of``."""
+    """Return ``{text: ...}`` encoded, JSON ``{lines: [...]}``, ``{zeros: n}`` bytes, or a zip, whole or a part."""
     match recipe:
         case {"lines": list(lines)}:
             return b"".join(json.dumps(line).encode() + b"\n" for line in lines)

@@ -83,9 +83,8 @@ def leaf(table: Table, node: TextMatch | TextPhrase | TextTerms | Pattern | Keyw
         case Pattern():
             return constant(writer.any_of(expanded(lexicon, node)), node.boost)
         case KeywordRange():
-            return constant(
-                writer.any_of([term for term, _ in lexicon.terms(node.field) if inside(node, term)]), node.boost
-            )
+            terms = [term for term, _ in lexicon.terms(node.field) if inside(node, term)]
+            return constant(writer.any_of(terms), node.boost)
 
 
 def expanded(lexicon: LexiconView, node: Pattern) -> list[str]:
