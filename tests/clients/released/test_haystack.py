@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 from haystack.dataclasses import Document
 from haystack.document_stores.types import DuplicatePolicy
@@ -23,7 +21,11 @@ from haystack_integrations.document_stores.opensearch import OpenSearchDocumentS
 
 @pytest.fixture
 def document_store(url: str, index_name: str) -> Iterator[OpenSearchDocumentStore]:
-    store = OpenSearchDocumentStore(
+    yield new_store(url, index_name)
+
+
+def new_store(url: str, index_name: str) -> OpenSearchDocumentStore:
+    return OpenSearchDocumentStore(
         hosts=url,
         index=index_name,
         embedding_dim=768,
@@ -32,7 +34,6 @@ def document_store(url: str, index_name: str) -> Iterator[OpenSearchDocumentStor
         verify_certs=False,
         method={"space_type": "cosinesimil", "engine": "lucene", "name": "hnsw"},
     )
-    yield store
 
 
 class TestHaystack(
@@ -43,6 +44,15 @@ class TestHaystack(
     GetMetadataFieldMinMaxTest,
 ):
     """Inherited: writing, deleting, filters, metadata."""
+
+    @pytest.fixture
+    def document_store(self, url: str, index_name: str) -> OpenSearchDocumentStore:
+        """In the class, since the inherited one would hide the module's."""
+        return open_store(url, index_name)
+
+    @pytest.fixture
+    def document_store(self, url: str, index_name: str) -> OpenSearchDocumentStore:
+        return new_store(url, index_name)
 
     @staticmethod
     def assert_documents_are_equal(received: list[Document], expected: list[Document]) -> None:

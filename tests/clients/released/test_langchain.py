@@ -61,7 +61,7 @@ def test_filters_of_approximate_search(vectors: OpenSearchVectorSearch, request:
 
 
 def test_maximal_marginal_relevance(vectors: OpenSearchVectorSearch) -> None:
-    found = vectors.max_marginal_relevance_search("apple", k=2, fetch_k=5, lambda_param=0.1)
+    found = vectors.max_marginal_relevance_search("apple", k=2, fetch_k=5, lambda_mult=0.1)
     assert texts(found) == ["apple pie", "zucchini soup"]
 
 
@@ -80,8 +80,8 @@ def test_painless_scripting(exact: OpenSearchVectorSearch, space_type: str) -> N
 
 
 def test_hybrid(vectors: OpenSearchVectorSearch) -> None:
-    name = "langchain-hybrid"
-    assert vectors.search_pipeline_exists("langchain-none") is False
+    name = "langchain_hybrid"
+    assert vectors.search_pipeline_exists("langchain_none") is False
     vectors.configure_search_pipelines(name)
     assert vectors.search_pipeline_exists(name)
     assert name in (vectors.get_search_pipeline_info(name) or {})

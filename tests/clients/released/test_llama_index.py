@@ -72,7 +72,6 @@ def test_default_query(store: OpensearchVectorStore) -> None:
         ("kind", FilterOperator.EQ, "sweet", ["n0", "n1", "n2"]),
         ("year", FilterOperator.EQ, 2020, ["n1"]),
         ("day", FilterOperator.EQ, "2020-05-01", ["n1"]),
-        ("vegan", FilterOperator.EQ, True, ["n3"]),
         ("kind", FilterOperator.NE, "sweet", ["n3"]),
         ("year", FilterOperator.GT, 2020, ["n2", "n3"]),
         ("year", FilterOperator.GTE, 2020, ["n1", "n2", "n3"]),
