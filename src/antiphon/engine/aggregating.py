@@ -16,9 +16,10 @@ from antiphon.engine.matches import Evaluator, Mask, Rows, ancestor_rows, table_
 from antiphon.engine.ordering import in_order, ordinals, text_field, values_per_row
 from antiphon.engine.table import Table
 from antiphon.errors import IllegalArgument
-from antiphon.query import Search
-from antiphon.query.aggregations import (
+from antiphon.query import (
     Aggregation,
+    BucketPartial,
+    BucketsPartial,
     Composite,
     CompositeSource,
     DateHistogram,
@@ -27,21 +28,18 @@ from antiphon.query.aggregations import (
     Histogram,
     Metric,
     MetricKind,
+    MetricPartial,
     MissingAggregation,
     NestedAggregation,
+    Partial,
+    Query,
     RangeAggregation,
+    Search,
+    SinglePartial,
     TermsAggregation,
     TopHits,
-)
-from antiphon.query.calendar import bucket_starts
-from antiphon.query.nodes import Query
-from antiphon.query.partial import (
-    BucketPartial,
-    BucketsPartial,
-    MetricPartial,
-    Partial,
-    SinglePartial,
     TopHitsPartial,
+    bucket_starts,
 )
 
 Positions = NDArray[np.int64]

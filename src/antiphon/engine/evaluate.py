@@ -25,11 +25,12 @@ from antiphon.engine.table import Table
 from antiphon.engine.text_match import text_query
 from antiphon.engine.view import View
 from antiphon.errors import QueryShardError
-from antiphon.query.nodes import (
+from antiphon.query import (
     Bool,
     Boosting,
     ConstantScore,
     DisMax,
+    DocValue,
     Exists,
     FunctionScore,
     Ids,
@@ -54,7 +55,6 @@ from antiphon.query.nodes import (
     TextPhrase,
     TextTerms,
 )
-from antiphon.query.script import DocValue
 
 _K1 = 1.2
 

@@ -16,26 +16,24 @@ from antiphon.engine.matches import Evaluator, Floats, Mask, Matches
 from antiphon.engine.table import Table
 from antiphon.engine.vectors import exact_raw
 from antiphon.errors import IllegalArgument, QueryShardError, ScriptError
-from antiphon.query.nodes import (
-    BoostMode,
-    Decay,
-    FieldValueFactor,
-    FunctionScore,
-    RandomScore,
-    ScoreFunction,
-    ScoreMode,
-)
-from antiphon.query.script import (
+from antiphon.query import (
     Binary,
     BinaryOperator,
+    BoostMode,
     Choice,
     ContainsText,
+    Decay,
     DocSize,
     DocValue,
     Expression,
+    FieldValueFactor,
+    FunctionScore,
     Literal,
     NgramSimilarity,
+    RandomScore,
     Score,
+    ScoreFunction,
+    ScoreMode,
     VectorFunction,
 )
 

@@ -9,7 +9,7 @@ from antiphon.domain.space import Space, score_of
 from antiphon.engine.matches import Evaluator, Floats, Mask, Matches, Rows, ancestor_rows, nothing, table_of
 from antiphon.engine.table import Table
 from antiphon.errors import IllegalArgument, QueryShardError
-from antiphon.query.nodes import Knn
+from antiphon.query import Knn
 
 
 def knn_matches(evaluator: Evaluator, table: Table, query: Knn) -> Matches:

@@ -17,9 +17,7 @@ from antiphon.engine.matches import Floats, Mask, Matches, Rows
 from antiphon.engine.ordering import after, collapse_values, in_order, ordinals
 from antiphon.engine.text_match import text_query
 from antiphon.engine.view import View
-from antiphon.query import Explanation, Fetch, Leg, Query, Search, SearchHit, ShardResult
-from antiphon.query.nodes import Knn
-from antiphon.query.search import Rescore
+from antiphon.query import Explanation, Fetch, Knn, Leg, Query, Rescore, Search, SearchHit, ShardResult
 
 Vectors = Sequence[Floats]
 

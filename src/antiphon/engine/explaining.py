@@ -13,8 +13,18 @@ from antiphon.engine.lexicon import KEY
 from antiphon.engine.matches import Evaluator
 from antiphon.engine.table import Table
 from antiphon.engine.text_match import SCALE, text_query
-from antiphon.query import Explanation, Query
-from antiphon.query.nodes import Bool, ConstantScore, DisMax, FunctionScore, Knn, Named, Nested, ScriptScore
+from antiphon.query import (
+    Bool,
+    ConstantScore,
+    DisMax,
+    Explanation,
+    FunctionScore,
+    Knn,
+    Named,
+    Nested,
+    Query,
+    ScriptScore,
+)
 
 
 def explain_row(evaluator: Evaluator, table: Table, query: Query, row: int) -> Explanation | None:

@@ -17,23 +17,27 @@ from antiphon.engine.highlighting import highlight
 from antiphon.engine.matches import Evaluator, Floats, Rows, ancestor_rows, table_of
 from antiphon.engine.ordering import collapse_values, in_order, ordinals
 from antiphon.engine.table import Table
-from antiphon.query import Fetch, InnerResult, Query, Search, SearchHit
-from antiphon.query.nodes import (
+from antiphon.query import (
     Bool,
     Boosting,
     ConstantScore,
     DisMax,
+    Fetch,
     FieldRequest,
     FunctionScore,
     InnerHits,
+    InnerResult,
     KeywordTerms,
     Named,
     Nested,
     NumberTerms,
+    Query,
     ScriptScore,
+    Search,
+    SearchHit,
     TermsSet,
+    filter_source,
 )
-from antiphon.query.source_filter import filter_source
 
 
 def fetch_rows(

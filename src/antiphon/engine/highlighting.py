@@ -12,8 +12,7 @@ from antiphon.engine.match_pattern import compiled, fuzzy_terms
 from antiphon.engine.matches import Evaluator
 from antiphon.engine.table import Table
 from antiphon.engine.text_match import words_of
-from antiphon.query import Query, Search
-from antiphon.query.nodes import (
+from antiphon.query import (
     Bool,
     Boosting,
     ConstantScore,
@@ -25,7 +24,9 @@ from antiphon.query.nodes import (
     Nested,
     Pattern,
     PatternKind,
+    Query,
     ScriptScore,
+    Search,
     TermsSet,
     TextMatch,
     TextPhrase,

@@ -11,7 +11,7 @@ from antiphon.engine.columns import FeatureColumn, KeywordColumn, NumberColumn, 
 from antiphon.engine.matches import Mask
 from antiphon.engine.segment import Column, SegmentTable
 from antiphon.engine.table import Table
-from antiphon.query.nodes import KeywordRange, NumberRange
+from antiphon.query import KeywordRange, NumberRange
 
 Wanted = Callable[[TermList], NDArray[np.bool_]]
 """Which terms of a dictionary are wanted, bool ``[terms]``."""

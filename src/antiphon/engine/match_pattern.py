@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from antiphon.errors import IllegalArgument, QueryShardError
-from antiphon.query.nodes import Pattern, PatternKind
+from antiphon.query import Pattern, PatternKind
 
 
 def matching_terms(node: Pattern, terms: Sequence[str]) -> NDArray[np.bool_]:

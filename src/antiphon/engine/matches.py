@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from antiphon.engine.table import Table
-from antiphon.query.nodes import Query
+from antiphon.query import Query
 
 if TYPE_CHECKING:
     from antiphon.engine.view import View

@@ -14,7 +14,7 @@ from antiphon.engine.columns import KeywordColumn, NumberColumn
 from antiphon.engine.matches import Evaluator, Floats, Rows, ancestor_rows, table_of
 from antiphon.engine.table import Table
 from antiphon.errors import IllegalArgument, QueryShardError
-from antiphon.query.nodes import SortKey
+from antiphon.query import SortKey
 
 _TEXT = (
     "Text fields are not optimised for operations that require per-document field data like aggregations and sorting, "

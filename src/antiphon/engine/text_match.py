@@ -14,7 +14,7 @@ from antiphon.engine.match_pattern import fuzzy_terms, literal_prefix, matching_
 from antiphon.engine.matches import required
 from antiphon.engine.table import Table
 from antiphon.errors import TooManyClauses
-from antiphon.query.nodes import (
+from antiphon.query import (
     Bool,
     ConstantScore,
     DisMax,

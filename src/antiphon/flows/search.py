@@ -25,6 +25,7 @@ from antiphon.flows.ports import Ports, Snapshot
 from antiphon.flows.search_contexts import Context, Contexts, Opened
 from antiphon.flows.search_pipelines import BoundPipeline, SearchPipelines
 from antiphon.query import (
+    BucketsPartial,
     DefaultModels,
     EmbedText,
     Explanation,
@@ -36,6 +37,8 @@ from antiphon.query import (
     Search,
     SearchHit,
     ShardResult,
+    SinglePartial,
+    TopHitsPartial,
     Vector,
     compare_sort,
     finish_all,
@@ -44,7 +47,6 @@ from antiphon.query import (
     merge_all,
     parse_search,
 )
-from antiphon.query.partial import BucketsPartial, SinglePartial, TopHitsPartial
 
 Floats = NDArray[np.float32]
 Embed = Callable[[str, Sequence[str], Role], Prediction]

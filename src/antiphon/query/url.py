@@ -28,10 +28,14 @@ _REFUSED = {
     "suggest_mode": "use a [match] query with [fuzziness]",
     "suggest_size": "use a [match] query with [fuzziness]",
 }
-URL_PARAMETERS = frozenset((
+_PARAMETERS = frozenset((
     *_PLAIN, *_LISTS, *_QUERY, *_ACCEPTED, *_REFUSED, "q", "sort", "_source", "_source_includes", "_source_excludes",
 ))  # fmt: skip
-"""Every parameter a search takes: those read here, and those others read or accept without effect."""
+
+
+def url_parameters() -> frozenset[str]:
+    """Return every parameter a search takes: those read here, and those others read or accept without effect."""
+    return _PARAMETERS
 
 
 def merge_url(body: Mapping[str, Any], parameters: Mapping[str, str]) -> dict[str, Any]:

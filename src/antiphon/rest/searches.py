@@ -9,7 +9,7 @@ import orjson
 
 from antiphon.errors import AntiphonError, IllegalArgument, ParsingError, ValidationError
 from antiphon.flows import SearchRequest, keep_alive_ms
-from antiphon.query import URL_PARAMETERS, Page, PageHit, SearchHit, merge_url, url_query
+from antiphon.query import Page, PageHit, SearchHit, merge_url, url_parameters, url_query
 from antiphon.rest.call import Call, Reply, Route
 from antiphon.rest.errors import describe_item, render_error
 from antiphon.rest.index_options import index_options
@@ -31,7 +31,7 @@ _IGNORED = frozenset({
 })  # fmt: skip
 _INDICES = frozenset({"ignore_unavailable", "allow_no_indices", "expand_wildcards"})
 _QUERY = frozenset({"q", "df", "default_operator", "analyzer", "lenient", "analyze_wildcard"})
-_SEARCH = URL_PARAMETERS | _IGNORED | _INDICES | {"search_pipeline", "scroll", "rest_total_hits_as_int"}
+_SEARCH = url_parameters() | _IGNORED | _INDICES | {"search_pipeline", "scroll", "rest_total_hits_as_int"}
 _SCROLL = frozenset({"scroll", "scroll_id", "rest_total_hits_as_int"})
 _MOST_SEARCHES = 1000
 
@@ -206,7 +206,7 @@ def _searched(call: Call, request: SearchRequest, scroll_for: str | None) -> Pag
 
 
 def _request(call: Call, body: dict[str, Any]) -> SearchRequest:
-    own = {name: value for name, value in call.query.items() if name in URL_PARAMETERS}
+    own = {name: value for name, value in call.query.items() if name in url_parameters()}
     merged = merge_url(body, own) if own else body
     return SearchRequest(_index(call), merged, call.query.get("search_pipeline"), index_options(call))
 
