@@ -112,7 +112,7 @@ def test_a_multi_match_without_fields_takes_every_field_it_can() -> None:
     assert isinstance(query, DisMax)
     assert query.tie_breaker == 1.0
     assert [getattr(one, "field", None) for one in query.queries] == [
-        "title", "title.keyword", "body", "tag", "object.a",
+        "title", "title.keyword", "body", "tag", "plain", "long", "object.a",
     ]  # fmt: skip
 
 
@@ -141,6 +141,21 @@ def test_slots_are_numbered_and_shared() -> None:
 def test_a_filter_of_a_nested_vector_may_name_the_parent() -> None:
     near = {"knn": {"part.vec": {"vector": [1, 2], "k": 3, "filter": {"term": {"tag": "x"}}}}}
     assert parsed({"nested": {"path": "part", "query": near}}) == Nested("part", Knn("part.vec", 0, 3, filter=TAG_X))
+
+
+def test_a_semantic_field_is_asked_by_its_embedding() -> None:
+    asked = scope()
+    assert parse_query({"neural": {"plain": {"query_text": "x", "k": 3}}}, asked) == Knn(
+        "plain_semantic_info.embedding", 0, 3
+    )
+    near = parse_query({"neural": {"long": {"query_text": "x", "boost": 2, "_name": "n"}}}, asked)
+    chunks = "long_semantic_info.chunks"
+    assert near == Named("n", Nested(chunks, Knn(f"{chunks}.embedding", 1, 10), ScoreMode.MAX, boost=2.0))
+    assert asked.slots == [
+        EmbedText("p", "x", "plain_semantic_info.embedding"),
+        EmbedText("s", "x", f"{chunks}.embedding"),
+    ]
+    assert parsed({"match": {"plain": "x"}}) == TextMatch("plain", "x")
 
 
 def test_langchains_script() -> None:

@@ -99,6 +99,15 @@ FIVE = MetricPartial(2, 6.0, 1.0, 5.0)
             },
         ),
         (
+            {"terms": {"field": "tag", "include": "a.*", "exclude": ".*z"}},
+            buckets({"ab": 1, "az": 2, "c": 3}),
+            {
+                "doc_count_error_upper_bound": 0,
+                "sum_other_doc_count": 0,
+                "buckets": [{"key": "ab", "doc_count": 1}],
+            },
+        ),
+        (
             {"histogram": {"field": "count", "interval": 5, "extended_bounds": {"min": -5, "max": 14}}},
             buckets({0.0: 2, 10.0: 1}),
             {

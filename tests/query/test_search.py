@@ -90,6 +90,9 @@ def hybrid(**options: Any) -> dict[str, Any]:
          "[script_fields] is not supported by Antiphon: compute the value from [_source] in the client", False),
         ({"suggest": {}}, "illegal_argument_exception",
          "[suggest] is not supported by Antiphon: use a [match] query with [fuzziness]", False),
+        ({"aggs": {"a": {"terms": {"field": "tag", "include": "a|b"}}}}, "illegal_argument_exception",
+         ("[regular expression [a|b] in a terms aggregation] is not supported by Antiphon: list the values, or write "
+          "[.*] only"), False),
         ({"search_after": [1], "from": 3, "sort": "count"}, "illegal_argument_exception",
          "`from` parameter must be set to 0 when `search_after` is used.", False),
         ({"search_after": [1, 2], "sort": "count"}, "illegal_argument_exception",

@@ -28,6 +28,14 @@ MAPPING = IndexMapping.parse(
             "l2": {"type": "knn_vector", "dimension": 2},
             "bytes": {"type": "knn_vector", "dimension": 2, "data_type": "byte"},
             "other": {"type": "alias", "path": "tag"},
+            "plain": {"type": "semantic", "model_id": "p"},
+            "plain_semantic_info": {"properties": {"embedding": {"type": "knn_vector", "dimension": 2}}},
+            "long": {"type": "semantic", "model_id": "p", "search_model_id": "s", "chunking": True},
+            "long_semantic_info": {
+                "properties": {
+                    "chunks": {"type": "nested", "properties": {"embedding": {"type": "knn_vector", "dimension": 2}}}
+                }
+            },
             "object": {"properties": {"a": {"type": "text"}, "b": {"type": "float"}}},
             "part": {
                 "type": "nested",

@@ -113,7 +113,17 @@ class Evaluation:
             case _:
                 return self._leaf(table, query)
 
+    def _lifted(self, table: Table, home: str, query: Query) -> Matches:
+        """A question about what encloses the objects of ``table``, answered there: each object as its owner."""
+        outer = self.view.tables[home]
+        found = self.matches(outer, query)
+        owners = ancestor_rows(self.view, table, home)
+        return Matches(found.mask[owners] & table.alive, found.at(owners))
+
     def _leaf(self, table: Table, query: Query) -> Matches:
+        home = _home(table, query)
+        if home != table.path and f"{table.path}.".startswith(f"{home}." if home else ""):
+            return self._lifted(table, home, query)
         match query:
             case KeywordTerms():
                 mask = keyword_mask(table, query.field, these_terms(query.values))
@@ -247,6 +257,8 @@ class Evaluation:
         return Matches(any_mask & (counts >= needed), scores).boosted(query.boost)
 
     def _nested(self, table: Table, query: Nested) -> Matches:
+        if table.path and f"{table.path}.".startswith(f"{query.path}."):
+            return self._lifted(table, "", query)
         inner = table_of(self.view, query.path)
         if inner is None:
             return nothing(table)
@@ -259,6 +271,13 @@ class Evaluation:
             return Matches(mask & table.alive, 0.0)
         scores = _joined(owners, found.at(rows), table.size, query.score_mode)
         return Matches(mask & table.alive, scores).boosted(query.boost)
+
+
+def _home(table: Table, query: Query) -> str:
+    """The nested path of the field that a leaf asks about; of one without a field, the table's own."""
+    path = query.fields[0] if isinstance(query, Exists) else getattr(query, "field", None)
+    field = None if path is None or not table.path else table.mapping.field(path)
+    return table.path if field is None else field.nested
 
 
 def _joined(owners: Rows, scores: Floats, size: int, mode: ScoreMode) -> Floats:

@@ -6,7 +6,7 @@ import numpy as np
 
 from antiphon.domain.field import DataType, Field
 from antiphon.domain.space import Space, score_of
-from antiphon.engine.matches import Evaluator, Floats, Mask, Matches, Rows, ancestor_rows, nothing, table_of
+from antiphon.engine.matches import Evaluator, Floats, Mask, Matches, Rows, ancestor_rows, nothing
 from antiphon.engine.table import Table
 from antiphon.errors import IllegalArgument, QueryShardError
 from antiphon.query import Knn
@@ -28,7 +28,7 @@ def knn_rows(evaluator: Evaluator, table: Table, query: Knn) -> tuple[Rows, Floa
     vector = _checked(field, evaluator.vectors[query.slot])
     allowed = table.alive
     if query.filter is not None:
-        allowed = allowed & _filter(evaluator, table, query)
+        allowed = allowed & evaluator.mask(table, query.filter)
     if query.k is None:
         rows, scores = _radial(table, query, field, vector, allowed)
     elif table.path:
@@ -60,17 +60,6 @@ def _checked(field: Field, vector: Floats) -> Floats:
 
 def _failed(reason: str) -> QueryShardError:
     return QueryShardError(f"failed to create query: {reason}", cause=IllegalArgument(reason))
-
-
-def _filter(evaluator: Evaluator, table: Table, query: Knn) -> Mask:
-    """The filter's mask; in a nested field it may ask about the objects or about their document."""
-    assert query.filter is not None
-    mask = evaluator.mask(table, query.filter)
-    if table.path:
-        outer = table_of(evaluator.view, "")
-        assert outer is not None
-        mask = mask | evaluator.mask(outer, query.filter)[ancestor_rows(evaluator.view, table, "")]
-    return mask
 
 
 def _nearest(table: Table, query: Knn, vector: Floats, k: int, allowed: Mask | None) -> tuple[Rows, Floats]:

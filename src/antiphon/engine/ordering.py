@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -99,6 +99,31 @@ def values_per_row(table: Table, field: str, rows: Rows) -> tuple[list[Any], NDA
     """Return all values of a field over ``rows``, typed, and for each the position of its row."""
     values: list[Any] = []
     owners: list[NDArray[np.int64]] = []
+    for column, found, owner in _gathered(table, field, rows):
+        if isinstance(column, KeywordColumn):
+            distinct, inverse = np.unique(found, return_inverse=True)
+            words = [column.terms.term(code) for code in distinct.tolist()]
+            values.extend(words[code] for code in inverse.tolist())
+        else:
+            values.extend(found.tolist())
+        owners.append(owner)
+    return values, np.concatenate(owners) if owners else np.zeros(0, np.int64)
+
+
+def numbers_per_row(table: Table, field: str, rows: Rows, kind: Any) -> tuple[NDArray[Any], NDArray[np.int64]]:
+    """Return all numbers of a field over ``rows`` as ``kind``, and for each the position of its row."""
+    parts = [
+        (found, owner) for column, found, owner in _gathered(table, field, rows) if isinstance(column, NumberColumn)
+    ]
+    if not parts:
+        return np.zeros(0, kind), np.zeros(0, np.int64)
+    return np.concatenate([found for found, _ in parts]).astype(kind), np.concatenate([owner for _, owner in parts])
+
+
+def _gathered(
+    table: Table, field: str, rows: Rows
+) -> Iterator[tuple[NumberColumn | KeywordColumn, NDArray[Any], NDArray[np.int64]]]:
+    """Yield, per segment, its column, the numbers or codes of those of ``rows`` in it, and the position of each's row."""
     segments = np.searchsorted(table.bases, rows, side="right") - 1
     for number in np.unique(segments).tolist():
         at = np.flatnonzero(segments == number)
@@ -108,21 +133,12 @@ def values_per_row(table: Table, field: str, rows: Rows) -> tuple[list[Any], NDA
         local = rows[at] - table.bases[number]
         raw = column.values if isinstance(column, NumberColumn) else column.codes
         if column.starts is None:
-            found, owner = raw[local], at
-        else:
-            counts = column.starts[local + 1] - column.starts[local]
-            owner = np.repeat(at, counts)
-            ends = np.cumsum(counts)
-            offsets = np.arange(int(counts.sum())) - np.repeat(ends - counts, counts)
-            found = raw[np.repeat(column.starts[local], counts) + offsets]
-        if isinstance(column, KeywordColumn):
-            distinct, inverse = np.unique(found, return_inverse=True)
-            words = [column.terms.term(code) for code in distinct.tolist()]
-            values.extend(words[code] for code in inverse.tolist())
-        else:
-            values.extend(found.tolist())
-        owners.append(owner)
-    return values, np.concatenate(owners) if owners else np.zeros(0, np.int64)
+            yield column, raw[local], at
+            continue
+        counts = column.starts[local + 1] - column.starts[local]
+        ends = np.cumsum(counts)
+        offsets = np.arange(int(counts.sum())) - np.repeat(ends - counts, counts)
+        yield column, raw[np.repeat(column.starts[local], counts) + offsets], np.repeat(at, counts)
 
 
 def _field(evaluator: Evaluator, key: SortKey, rows: Rows) -> Ordinals:
@@ -143,51 +159,66 @@ def _field(evaluator: Evaluator, key: SortKey, rows: Rows) -> Ordinals:
         position = np.full(document_table.size, -1, np.int64)
         position[rows] = np.arange(len(rows))
         table, owner_of = inner, position[owners[asked]]
-    values, owners_found = values_per_row(table, known.path, asked)
-    if owner_of is not None:
-        owners_found = owner_of[owners_found]
     if known.family is Family.KEYWORD:
-        return _keyword(values, owners_found, key, len(rows))
-    return _number(values, owners_found, key, len(rows), whole=known.family is Family.WHOLE)
+        words, found = values_per_row(table, known.path, asked)
+        return _keyword(words, found if owner_of is None else owner_of[found], key, len(rows))
+    kind = np.int64 if known.family is Family.WHOLE else np.float64
+    numbers, found = numbers_per_row(table, known.path, asked, kind)
+    return _number(numbers, found if owner_of is None else owner_of[found], key, len(rows))
 
 
-def _number(values: list[Any], owners: NDArray[np.int64], key: SortKey, count: int, *, whole: bool) -> Ordinals:
-    chosen: list[Any] = [None] * count
-    numbers = np.asarray(values, np.float64)
-    order = np.lexsort((numbers, owners))
-    mode = key.mode or ("max" if key.descending else "min")
-    bounds = np.flatnonzero(np.diff(owners[order], prepend=-1, append=-1))
-    for start, end in zip(bounds[:-1].tolist(), bounds[1:].tolist(), strict=True) if len(order) else ():
-        group = [values[at] for at in order[start:end].tolist()]
-        chosen[int(owners[order[start]])] = _picked(group, mode)
-    missing = key.missing
+def _number(numbers: NDArray[Any], owners: NDArray[np.int64], key: SortKey, count: int) -> Ordinals:
+    picked, present = _one_per_row(numbers, owners, key.mode or ("max" if key.descending else "min"), count)
+    distinct, places = np.unique(picked[present], return_inverse=True)
     sign = -1.0 if key.descending else 1.0
-    absent = np.inf if missing == "_last" else -np.inf if missing == "_first" else sign * float(missing)
-    ranks = np.array([absent if value is None else sign * float(value) for value in chosen])
-    del whole
-    return Ordinals(
-        ranks, lambda at: [chosen[i] for i in at.tolist()], lambda v: absent if v is None else sign * float(v)
-    )
+    absent = np.inf if key.missing == "_last" else -np.inf
+
+    def place(value: Any) -> float:
+        if value is None:
+            return absent
+        before = int(np.searchsorted(distinct, value))
+        held = before < len(distinct) and distinct[before] == value
+        return sign * (before if held else before - 0.5)
+
+    if key.missing not in ("_last", "_first"):
+        absent = place(key.missing)
+    ranks = np.full(count, absent)
+    ranks[present] = sign * places
+    return Ordinals(ranks, lambda at: [picked[i].item() if present[i] else None for i in at.tolist()], place)
 
 
-def _picked(group: list[Any], mode: str) -> Any:
-    """The value that stands for several, ascending; an average of whole numbers is rounded as Lucene does."""
+def _one_per_row(
+    numbers: NDArray[Any], owners: NDArray[np.int64], mode: str, count: int
+) -> tuple[NDArray[Any], NDArray[np.bool_]]:
+    """Return (the number that stands for several, which rows have one); whole means are rounded half up, as in Java."""
+    picked = np.zeros(count, numbers.dtype)
+    present = np.zeros(count, np.bool_)
+    if not len(numbers):
+        return picked, present
+    order = np.lexsort((numbers, owners))
+    numbers, owners = numbers[order], owners[order]
+    first = np.flatnonzero(np.diff(owners, prepend=-1))
+    sizes = np.diff(first, append=len(owners))
+    last = first + sizes - 1
     match mode:
         case "min":
-            return group[0]
+            chosen = numbers[first]
         case "max":
-            return group[-1]
+            chosen = numbers[last]
         case "sum":
-            return sum(group)
+            chosen = np.add.reduceat(numbers, first)
         case "avg":
-            mean = sum(group) / len(group)
-            return round(mean) if isinstance(group[0], int) else mean
+            chosen = _as_kept(np.add.reduceat(numbers, first) / sizes, numbers.dtype)
         case _:
-            middle = len(group) // 2
-            if len(group) % 2:
-                return group[middle]
-            mean = (group[middle - 1] + group[middle]) / 2
-            return round(mean) if isinstance(group[0], int) else mean
+            low, high = numbers[first + (sizes - 1) // 2], numbers[first + sizes // 2]
+            chosen = np.where(low == high, low, _as_kept(low / 2 + high / 2, numbers.dtype))
+    picked[owners[first]] = chosen
+    present[owners[first]] = True
+    return picked, present
+
+
+def _as_kept(means: NDArray[np.float64], kind: np.dtype[Any]) -> NDArray[Any]:
+    return np.floor(means + 0.5).astype(kind) if kind == np.int64 else means
 
 
 def _keyword(values: list[str], owners: NDArray[np.int64], key: SortKey, count: int) -> Ordinals:

@@ -37,7 +37,11 @@ class Metric:
 
 @dataclass(frozen=True, slots=True)
 class TermsAggregation:
-    """Buckets by value. ``order`` is (key, descending) pairs: ``_count``, ``_key`` or the path of a metric below."""
+    """Buckets by value. ``order`` is (key, descending) pairs: ``_count``, ``_key`` or the path of a metric below.
+
+    ``include`` and ``exclude`` are lists of values, or a text in which ``.*`` stands for anything; applied when
+    finishing.
+    """
 
     field: str | None
     size: int = 10

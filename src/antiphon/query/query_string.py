@@ -22,7 +22,7 @@ from antiphon.query.nodes import (
 from antiphon.query.parse.fields import scored_in_must
 from antiphon.query.parse.fulltext import TextOptions, best_of, field_boosts, text_query
 from antiphon.query.parse.options import Body, flag, fuzziness, operator, whole
-from antiphon.query.parse.reasons import only
+from antiphon.query.parse.reasons import only, refused
 from antiphon.query.parse.terms import field_exists, fuzzy_query, parse_range, pattern_query
 from antiphon.query.query_string_lexer import Lexeme, QuerySyntaxError, lexemes, unescape
 from antiphon.query.scope import Scope
@@ -54,6 +54,9 @@ def parse_query_string(body: Body, scope: Scope) -> Query:
     only("query_string", body, _OPTIONS)
     if body.get("query") is None:
         raise ParsingError("[query_string] must be provided with a [query]")
+    for key in ("quote_analyzer", "quote_field_suffix", "escape"):
+        if body.get(key):
+            raise refused(f"{key} of query_string", "write a [bool] of [match_phrase] and [match] clauses")
     text = reading.text("query", body["query"])
     if "fields" in body:
         given = reading.texts("fields", body["fields"])

@@ -9,6 +9,7 @@ from typing import Any
 
 from antiphon.domain.dates import DEFAULT_FORMAT, write_date
 from antiphon.domain.field import FieldType
+from antiphon.domain.pattern import star_pattern
 from antiphon.errors import IllegalArgument
 from antiphon.query.aggregations import (
     Composite,
@@ -89,11 +90,20 @@ def _with_kind(aggregation: TermsAggregation, path: str) -> str:
 
 
 def _wanted(aggregation: TermsAggregation, key: Any, partial: BucketsPartial) -> bool:
-    """True unless a list of ``include`` or ``exclude`` says no; patterns are the engine's."""
+    """True unless ``include`` or ``exclude`` says no."""
+    if aggregation.include is None and aggregation.exclude is None:
+        return True
     texts = {str(value) for value in spelled(key, partial.field_type, partial.format).values()}
-    if isinstance(aggregation.include, tuple) and not texts & set(aggregation.include):
+    if aggregation.include is not None and not _listed_in(aggregation.include, texts):
         return False
-    return not (isinstance(aggregation.exclude, tuple) and texts & set(aggregation.exclude))
+    return aggregation.exclude is None or not _listed_in(aggregation.exclude, texts)
+
+
+def _listed_in(wanted: tuple[str, ...] | str, texts: set[str]) -> bool:
+    if isinstance(wanted, tuple):
+        return bool(texts & set(wanted))
+    pattern = star_pattern(wanted.replace(".*", "*"))
+    return any(pattern.fullmatch(text) for text in texts)
 
 
 def histogram_buckets(aggregation: Histogram, partial: BucketsPartial, show: Show) -> Json:

@@ -11,7 +11,7 @@ from antiphon.query.nodes import Bool, MatchNone, Operator, Query
 from antiphon.query.parse.fields import scored_in_must
 from antiphon.query.parse.fulltext import TextOptions, field_boosts
 from antiphon.query.parse.options import Body, flag, operator, whole
-from antiphon.query.parse.reasons import only, unbound
+from antiphon.query.parse.reasons import only, refused, unbound
 from antiphon.query.query_string import MAX_DEPTH, Target, boosted, leaf
 from antiphon.query.query_string_lexer import Lexeme, unescape
 from antiphon.query.scope import Scope
@@ -34,6 +34,10 @@ def parse_simple_query_string(body: Body, scope: Scope) -> Query:
     only("simple_query_string", body, _OPTIONS)
     if body.get("query") is None:
         raise ParsingError("[simple_query_string] query text missing")
+    if body.get("quote_field_suffix"):
+        raise refused("quote_field_suffix of simple_query_string", "use [match_phrase] on that field")
+    if str(body.get("flags", "ALL")).upper() not in ("ALL", "-1"):
+        raise refused("flags of simple_query_string", "leave them out, or use [match]")
     given = reading.texts("fields", body["fields"]) if body.get("fields") else ()
     fields, _ = field_boosts(given, scope)
     how = TextOptions(

@@ -43,6 +43,7 @@ from antiphon.query.parse.sort import parse_sort
 from antiphon.query.scope import Scope
 
 _NAME = re.compile(r"[^\[\]>]+")
+_SPECIAL = re.compile(r"[.*+?|(){}\[\]\\#@&<>~\"]")
 _MAX_DEPTH = 40
 _INSTEAD = "use terms, composite, histogram, date_histogram, range, date_range, filter(s) or a metric"
 _REFUSED = reading.words(
@@ -98,7 +99,10 @@ def _metric(kind: str, spec: Any, below: Any, scope: Scope, _parse: Parse) -> Ag
     _no_children(kind, below)
     counting = kind in (MetricKind.VALUE_COUNT, MetricKind.CARDINALITY)
     field = field_of(kind, body, scope, *(VALUES if counting else NUMERIC))
-    format_ = None if field is None or field.type is not FieldType.DATE else field.options.get("format", DEFAULT_FORMAT)
+    date = field is not None and field.type is FieldType.DATE
+    if not date:
+        refuse_options(kind, body, "format")
+    format_ = field.options.get("format", DEFAULT_FORMAT) if date and field is not None else None
     return Metric(MetricKind(kind), path_of(field), missing_of(body, field, scope), body.get("format", format_))
 
 
@@ -117,6 +121,7 @@ def _terms(kind: str, spec: Any, below: Any, scope: Scope, parse: Parse) -> Aggr
             "show_term_doc_count_error execution_hint collect_mode value_type"
         ),
     )
+    refuse_options(kind, body, "format", "show_term_doc_count_error", "shard_min_doc_count")
     field = field_of(kind, body, scope, *VALUES)
     inside = _below(below, scope, parse)
     size = reading.integer("size", body.get("size", 10))
@@ -135,7 +140,11 @@ def _terms(kind: str, spec: Any, below: Any, scope: Scope, parse: Parse) -> Aggr
 
 
 def _patterns(value: Any) -> tuple[str, ...] | str | None:
-    if value is None or isinstance(value, str):
+    if value is None:
+        return None
+    if isinstance(value, str):
+        if _SPECIAL.search(value.replace(".*", "")):
+            raise refused(f"regular expression [{value}] in a terms aggregation", "list the values, or write [.*] only")
         return value
     if isinstance(value, dict):
         raise refused("include with partitions", "use a [composite] aggregation to page through all values")

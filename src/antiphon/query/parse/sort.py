@@ -57,6 +57,8 @@ def _options(value: Any) -> Body:
 def _key(name: str, options: Body, scope: Scope, parse: Parse) -> SortKey:
     if name in ("_script", "_geo_distance"):
         raise refused(f"{name} sort", "sort by a field or by [_score] of a [script_score] query")
+    if options.get("numeric_type") is not None:
+        raise refused("numeric_type of a sort", "map the field with the same type in every index")
     for key in options:
         if key not in _OPTIONS:
             raise ParsingError(f"[sort] unknown field [{key}]{reading.did_you_mean(key, _OPTIONS)}")
@@ -102,7 +104,7 @@ def _nested(field: Field, options: Body, scope: Scope, parse: Parse) -> tuple[st
     if nested is None:
         return ("" if field.nested == scope.level else field.nested), None
     body = reading.an_object("nested", nested)
-    reading.only("[nested]", body, ("path", "filter", "max_children", "nested"))
+    reading.only("[nested]", body, ("path", "filter"))
     path = reading.text("path", body.get("path"))
     if path not in scope.mapping.nested_paths:
         raise QueryShardError(f"[nested] failed to find nested object under path [{path}]")
