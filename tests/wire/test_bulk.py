@@ -22,7 +22,7 @@ def read(body: bytes, **defaults: Any) -> list[Action]:
 
 REFUSED: list[tuple[bytes, type[AntiphonError], str]] = [
     (b"", ParseError, "request body is required"),
-    (b"\n\n", ParseError, "request body is required"),
+    (b"\n\n", ValidationError, "Validation Failed: 1: no requests added;"),
     (b'{"delete":{"_index":"a","_id":"1"}}', IllegalArgument, "must be terminated by a newline [\\n]"),
     (b'"x"\n', IllegalArgument, "Malformed action/metadata line [1], expected START_OBJECT but found [VALUE_STRING]"),
     (b'{"foo":{}}\n', IllegalArgument, "expected one of [create, delete, index, update] but found [foo]"),

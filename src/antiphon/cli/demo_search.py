@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +14,8 @@ from antiphon.cli.rest_client import ndjson
 from antiphon.cli.terminal import columns, wrapped
 from antiphon.errors import AntiphonError
 
-INDEX = "antiphon-demo"
+INDEX = f"antiphon-demo-{os.getpid()}"
+"""A run's own, so that two of them on one server do not meet."""
 _HYBRID = {
     "phase_results_processors": [
         {
@@ -60,7 +62,7 @@ def search_journey(client: Client, model_id: str) -> Way:
     ways = [
         Way("words (BM25)", _best(client, _words)),
         Way("meaning (neural)", _best(client, lambda text: _meaning(text, model_id))),
-        Way("both (hybrid)", _best(client, lambda text: _both(text, model_id), "search_pipeline=antiphon-demo")),
+        Way("both (hybrid)", _best(client, lambda text: _both(text, model_id), f"search_pipeline={INDEX}")),
     ]
     _show(ways)
     return ways[1]

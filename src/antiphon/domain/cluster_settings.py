@@ -121,7 +121,7 @@ def _allocation() -> Iterator[Setting]:
 
 def _core() -> Iterator[Setting]:
     yield from _allocation()
-    yield Setting("action.auto_create_index", SettingType.TEXT, "true")
+    yield Setting("action.auto_create_index", SettingType.TEXT, "true", acts=True)
     yield from _switches("false", "", "action.destructive_requires_name compatibility.override_main_response_version")
     yield _count("cluster.max_shards_per_node", 1000, 1)
     yield Setting("cluster.info.update.interval", SettingType.TIME, "30s")
@@ -133,7 +133,7 @@ def _core() -> Iterator[Setting]:
     yield Setting("indices.breaker.request.limit", SettingType.TEXT, "60%")
     yield _count("indices.query.bool.max_clause_count", 1024, 1)
     yield _count("search.max_buckets", 65_535, 0)
-    yield _count("search.max_open_scroll_context", 500, 0)
+    yield _count("search.max_open_scroll_context", 500, 0, acts=True)
     yield Setting("search.default_search_timeout", SettingType.TIME, "-1")
     yield Setting("search.default_keep_alive", SettingType.TIME, "5m")
     yield Setting("search.max_keep_alive", SettingType.TIME, "24h")

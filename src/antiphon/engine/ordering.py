@@ -123,7 +123,7 @@ def numbers_per_row(table: Table, field: str, rows: Rows, kind: Any) -> tuple[ND
 def _gathered(
     table: Table, field: str, rows: Rows
 ) -> Iterator[tuple[NumberColumn | KeywordColumn, NDArray[Any], NDArray[np.int64]]]:
-    """Yield, per segment, its column, the numbers or codes of those of ``rows`` in it, and the position of each's row."""
+    """Yield, per segment, its column, the values of those of ``rows`` in it, and the position of the row of each."""
     segments = np.searchsorted(table.bases, rows, side="right") - 1
     for number in np.unique(segments).tolist():
         at = np.flatnonzero(segments == number)

@@ -106,6 +106,7 @@ class Searcher:
         embed: Embed,
         fingerprints: Fingerprints,
         pipelines: SearchPipelines,
+        max_scrolls: Callable[[], int],
     ) -> None:
         self._ports = ports
         self._indices = indices
@@ -114,10 +115,10 @@ class Searcher:
         self.pipelines = pipelines
         node_id = ports.catalog.node_id()
         self.scrolls: Contexts[_Scroll] = Contexts(
-            "scroll", _CONTEXTS, "search.max_open_scroll_context", ports.new_id, node_id
+            "scroll", max_scrolls, "search.max_open_scroll_context", ports.new_id, node_id
         )
         self.points: Contexts[list[Opened]] = Contexts(
-            "point in time", _CONTEXTS, "search.max_open_pit_context", ports.new_id, node_id
+            "point in time", lambda: _CONTEXTS, "search.max_open_pit_context", ports.new_id, node_id
         )
 
     def search(self, request: SearchRequest, render: RenderHit) -> Page:

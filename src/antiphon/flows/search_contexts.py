@@ -47,7 +47,9 @@ class Context(Generic[T]):
 class Contexts(Generic[T]):
     """Contexts of one kind by id; thread-safe. ``name``, ``setting`` and ``limit`` are for the error of too many."""
 
-    def __init__(self, name: str, limit: int, setting: str, new_id: Callable[[], str], node_id: str) -> None:
+    def __init__(
+        self, name: str, limit: Callable[[], int], setting: str, new_id: Callable[[], str], node_id: str
+    ) -> None:
         self._name = name
         self._limit = limit
         self._setting = setting
@@ -60,7 +62,7 @@ class Contexts(Generic[T]):
         """Keep a new context; QueueFull (429) when there are too many. The caller closes the snapshots then."""
         self.expire(now_ms)
         with self._lock:
-            if len(self._held) >= self._limit:
+            if len(self._held) >= self._limit():
                 raise SearchPhaseError(self._too_many(), self._node_id)
             opened = Context(self._new_id(), content, snapshots, now_ms, now_ms + keep_alive_ms, keep_alive_ms)
             self._held[opened.id] = opened
@@ -117,7 +119,7 @@ class Contexts(Generic[T]):
 
     def _too_many(self) -> QueueFull:
         return QueueFull(
-            f"Trying to create too many {self._name} contexts. Must be less than or equal to: [{self._limit}]. This "
+            f"Trying to create too many {self._name} contexts. Must be less than or equal to: [{self._limit()}]. This "
             f"limit can be set by changing the [{self._setting}] setting."
         )
 
