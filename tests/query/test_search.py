@@ -68,6 +68,8 @@ TEXT = (
     "significant memory."
 )
 
+REGULAR = "[regular expression [a|b] in a terms aggregation] is not supported by Antiphon: list the values, or write [.*] only"
+
 
 def hybrid(**options: Any) -> dict[str, Any]:
     return {"query": {"hybrid": {"queries": QUERIES} | options}}
