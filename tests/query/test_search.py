@@ -68,7 +68,8 @@ TEXT = (
     "significant memory."
 )
 
-REGULAR = "[regular expression [a|b] in a terms aggregation] is not supported by Antiphon: list the values, or write [.*] only"
+INSTEAD = "list the values, or write [.*] only"
+REGULAR = f"[regular expression [a|b] in a terms aggregation] is not supported by Antiphon: {INSTEAD}"
 
 
 def hybrid(**options: Any) -> dict[str, Any]:
