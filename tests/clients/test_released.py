@@ -16,7 +16,7 @@ RELEASED = Path(__file__).parent / "released"
 
 
 @pytest.mark.skipif(not PYTHON.exists(), reason="scripts/clients makes the environment of the released clients")
-@pytest.mark.parametrize("client", ["langchain", "llama_index", "haystack"])
+@pytest.mark.parametrize("client", ["langchain", "llama_index", "haystack", "async"])
 def test_a_released_client_passes_its_tests(client: str, tmp_path: Path) -> None:
     server = ProcessServer(tmp_path, {})
     try:
