@@ -148,13 +148,13 @@ def test_pipelines(opensearch: OpenSearch, name: str) -> None:
     simulated = opensearch.ingest.simulate(id=name, body={"docs": [{"_source": {"a": 1}}]})
     assert simulated["docs"][0]["doc"]["_source"]["kind"] == "set"
     opensearch.index(index=name, id="1", body={"a": 1}, pipeline=name, refresh="wait_for")
-    opensearch.search_pipeline.put(  # type: ignore[attr-defined]  # set by name at run time
+    opensearch.search_pipeline.put(
         id=name, body={"request_processors": [{"filter_query": {"query": {"term": {"a": 2}}}}]}
     )
     assert opensearch.search(index=name)["hits"]["hits"][0]["_source"]["kind"] == "set"
     assert opensearch.search(index=name, search_pipeline=name)["hits"]["hits"] == []
-    assert name in opensearch.search_pipeline.get(id=name)  # type: ignore[attr-defined]
-    opensearch.search_pipeline.delete(id=name)  # type: ignore[attr-defined]
+    assert name in opensearch.search_pipeline.get(id=name)
+    opensearch.search_pipeline.delete(id=name)
     opensearch.ingest.delete_pipeline(id=name)
     with pytest.raises(NotFoundError):
         opensearch.ingest.get_pipeline(id=name)
@@ -185,7 +185,7 @@ def test_compressed_requests_and_answers(url: str, name: str) -> None:
         assert client.search(index=name, size=25)["hits"]["total"]["value"] == 25
 
 
-class Note(Document):  # type: ignore[misc]  # opensearch-py's DSL has no types
+class Note(Document):
     title = Text()
     kind = Keyword()
     n = Integer()
@@ -201,7 +201,7 @@ def test_the_dsl(opensearch: OpenSearch, name: str) -> None:
     assert opensearch.indices.get_settings(index=name)[name]["settings"]["index"]["refresh_interval"] == "5s"
     note = Note(meta={"id": "1"}, title="a first note", kind="short", n=1)
     assert note.save(using=opensearch, index=name, refresh=True) == "created"
-    note.title = "a changed note"
+    setattr(note, "title", "a changed note")  # noqa: B010 - a field on the class, a value on the object
     assert note.save(using=opensearch, index=name, refresh=True) == "updated"
     held = Note.get("1", using=opensearch, index=name)
     assert (held.title, held.meta.version) == ("a changed note", 2)

@@ -221,9 +221,16 @@ class Indices:
                 body["_meta"] = _merged_meta(current.mapping.body.get("_meta"), body["_meta"])
             return self._remap([(current, current.mapping.merged(body))])[0]
 
-    def put_mapping(self, expression: str, body: Mapping[str, Any], **options: Any) -> None:
-        """Merge a mapping into every index of an expression: all or none. ``options`` as ``resolve`` takes them."""
+    def put_mapping(
+        self, expression: str, body: Mapping[str, Any], *, write_index_only: bool = False, **options: Any
+    ) -> None:
+        """Merge a mapping into every index of an expression: all or none. ``options`` as ``resolve`` takes them.
+
+        With ``write_index_only`` an alias stands for its write index alone.
+        """
         with self._lock:
+            if write_index_only:
+                expression = ",".join(self._written(word) for word in expression.split(","))
             targets = self.resolve(expression, **({"expand_wildcards": "open,closed"} | options))
             changes = []
             for target in targets:
@@ -294,6 +301,10 @@ class Indices:
         ]
         if found:
             raise ClusterBlock(f"index [{index.name}] blocked by: [{'];['.join(found)}];")
+
+    def _written(self, name: str) -> str:
+        members = aliased(self._published, name)
+        return _write_index(name, members).name if members else name
 
     def _may_create(self, name: str) -> bool:
         """By ``action.auto_create_index``: true, false, or patterns (``+a*,-*``) of which the first match wins."""

@@ -9,6 +9,7 @@ from typing import Any
 from antiphon.domain.index import Index
 from antiphon.domain.index_settings import replicas, setting_number
 from antiphon.domain.store import IndexStats
+from antiphon.errors import IllegalArgument
 from antiphon.rest.call import Call, Reply, Route
 from antiphon.rest.cluster import PLUGINS
 from antiphon.rest.index_options import INDICES, resolved
@@ -22,6 +23,9 @@ _QUERY = frozenset({
     "pri", "health", "include_unloaded_segments",
 }) | INDICES  # fmt: skip
 
+_TIME_UNITS = ("d", "h", "m", "s", "ms", "micros", "nanos")
+"""What ``time`` may be. No column holds a duration, so that none is shown in it."""
+
 Rows = Callable[[Call], Iterable[Mapping[str, Any]]]
 
 
@@ -31,15 +35,21 @@ def table(known: Sequence[Column], rows: Rows) -> Callable[[Call], Reply]:
     def handler(call: Call) -> Reply:
         if call.flag("help"):
             return Reply(write_help(known), media_type=_TEXT)
-        options = TableOptions(
-            call.query.get("h", ""), call.query.get("s", ""), call.flag("v"), call.query.get("bytes", "")
-        )
+        if (unit := call.query.get("time", "ms")) not in _TIME_UNITS:
+            raise IllegalArgument(f"[time] must be one of {list(_TIME_UNITS)}, but was [{unit}]")
+        picked = call.query.get("h", "") or ("" if call.flag("ts", default=True) else _untimed(known))
+        options = TableOptions(picked, call.query.get("s", ""), call.flag("v"), call.query.get("bytes", ""))
         found = list(rows(call))
         if call.query.get("format") == "json":
             return Reply(write_rows(known, found, options))
         return Reply(write_text(known, found, options), media_type=_TEXT)
 
     return handler
+
+
+def _untimed(known: Sequence[Column]) -> str:
+    """Return the usual columns without the time of the answer, as ``h`` spells them: what ``ts=false`` asks for."""
+    return ",".join(column.name for column in known if not column.extra and column.name not in ("epoch", "timestamp"))
 
 
 def overview(_: Call) -> Reply:

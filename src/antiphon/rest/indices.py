@@ -50,7 +50,8 @@ def put_mapping(call: Call) -> Reply:
     body = call.json()
     if not isinstance(body, dict):
         raise ParseError("the body of put mapping must be a JSON object: properties, dynamic, ...")
-    call.node.indices.put_mapping(call.params["index"], body, **index_options(call))
+    only = call.flag("write_index_only")
+    call.node.indices.put_mapping(call.params["index"], body, write_index_only=only, **index_options(call))
     return ACKNOWLEDGED
 
 
