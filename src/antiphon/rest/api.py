@@ -94,7 +94,7 @@ class _Api:
             request.method,
             request.url.path,
             params,
-            dict(request.query_params),
+            _query(request, row),
             body,
             request.headers.get("host", ""),
         )
@@ -182,6 +182,14 @@ def _check_parameters(request: Request, row: Route) -> None:
     wanted = request.query_params.get("format", "json")
     if wanted != "json" and not row.text:
         raise IllegalArgument(f"[format] {wanted} is not supported by Antiphon: answers are JSON")
+
+
+def _query(request: Request, row: Route) -> dict[str, str]:
+    """Return the query parameters; a table whose JSON is wanted by the ``Accept`` header gets ``format=json``."""
+    query = dict(request.query_params)
+    if row.text and request.headers.get("accept", "").split(";")[0].strip().lower() == "application/json":
+        query.setdefault("format", "json")
+    return query
 
 
 def _check_media_type(request: Request, row: Route, body: bytes) -> None:

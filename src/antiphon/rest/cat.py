@@ -35,12 +35,14 @@ def table(known: Sequence[Column], rows: Rows) -> Callable[[Call], Reply]:
     def handler(call: Call) -> Reply:
         if call.flag("help"):
             return Reply(write_help(known), media_type=_TEXT)
+        if (form := call.query.get("format", "text")) not in ("text", "json"):
+            raise IllegalArgument(f"[format] {form} is not supported by Antiphon: tables are text or JSON")
         if (unit := call.query.get("time", "ms")) not in _TIME_UNITS:
             raise IllegalArgument(f"[time] must be one of {list(_TIME_UNITS)}, but was [{unit}]")
         picked = call.query.get("h", "") or ("" if call.flag("ts", default=True) else _untimed(known))
         options = TableOptions(picked, call.query.get("s", ""), call.flag("v"), call.query.get("bytes", ""))
         found = list(rows(call))
-        if call.query.get("format") == "json":
+        if form == "json":
             return Reply(write_rows(known, found, options))
         return Reply(write_text(known, found, options), media_type=_TEXT)
 

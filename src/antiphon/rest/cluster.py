@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import operator
+import re
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from antiphon.errors import IllegalArgument
@@ -10,6 +13,12 @@ from antiphon.rest.index_options import INDICES, index_options, shard_counts
 from antiphon.wire.cluster_settings import read_changes, write_acknowledged, write_settings
 from antiphon.wire.health import ORDER, write_health
 from antiphon.wire.index import write_state
+
+_NODE_COUNT = re.compile(r"(?P<sign>[<>]=?)?(?P<count>[0-9]+)|(?P<word>ge|le|gt|lt)\((?P<inner>[0-9]+)\)")
+_COMPARES: Mapping[str, Callable[[int, int], bool]] = {
+    "": operator.eq, ">=": operator.ge, "<=": operator.le, ">": operator.gt, "<": operator.lt,
+    "ge": operator.ge, "le": operator.le, "gt": operator.gt, "lt": operator.lt,
+}  # fmt: skip
 
 PLUGINS = ("opensearch-knn", "opensearch-ml", "opensearch-neural-search")
 
@@ -50,8 +59,17 @@ def health(call: Call) -> Reply:
                   call.words("index"))  # fmt: skip
     name = call.identity.cluster_name
     status = write_health(name, indices, missing=missing)["status"]
-    late = missing or ORDER.index(status) > ORDER.index(wanted)
+    late = missing or ORDER.index(status) > ORDER.index(wanted) or not _enough_nodes(call)
     return Reply(write_health(name, indices, level=level, timed_out=late, missing=missing), 408 if late else 200)
+
+
+def _enough_nodes(call: Call) -> bool:
+    """True when the one node is what ``wait_for_nodes`` waits for: ``1``, ``>=1``, ``le(2)``, ..."""
+    wanted = call.query.get("wait_for_nodes", "1")
+    found = _NODE_COUNT.fullmatch(wanted)
+    if found is None:
+        raise IllegalArgument(f"Failed to parse [wait_for_nodes] with value [{wanted}]: send [1], [>=1] or [ge(1)]")
+    return _COMPARES[found["sign"] or found["word"] or ""](1, int(found["count"] or found["inner"]))
 
 
 def state(call: Call) -> Reply:

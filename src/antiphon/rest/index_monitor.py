@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from antiphon.domain.pattern import star_pattern
 from antiphon.errors import IllegalArgument
 from antiphon.flows.ports import IndexStore
 from antiphon.rest.call import Call, Handler, Reply, Route
@@ -28,13 +29,21 @@ def on_stores(work: Callable[[IndexStore], None]) -> Handler:
 
 
 def stats(call: Call) -> Reply:
-    """Counts and sizes, by metric."""
+    """Counts and sizes, by metric; ``level=cluster`` leaves the single indices out."""
+    level = call.query.get("level", "indices")
+    if level == "shards":
+        raise IllegalArgument("[level=shards] is not supported by Antiphon: an index is one shard, use [level=indices]")
+    if level not in ("cluster", "indices"):
+        raise IllegalArgument(f"level parameter must be one of [cluster] or [indices] or [shards] but was [{level}]")
     indices = resolved(call)
     metrics = read_metrics(call.words("metric"), call.path)
+    if not call.flag("forbid_closed_indices", default=True):
+        indices = [index for index in indices if not index.closed]
     for index in indices:
         call.node.indices.check_open(index)
     figures = [(index, call.node.indices.store(index).stats()) for index in indices]
-    return Reply(write_stats(figures, metrics, shards(indices)))
+    shown = write_stats(figures, metrics, shards(indices))
+    return Reply(shown if level == "indices" else {key: shown[key] for key in ("_shards", "_all")})
 
 
 def field_caps(call: Call) -> Reply:
@@ -44,7 +53,8 @@ def field_caps(call: Call) -> Reply:
     patterns = fields.split(",") if isinstance(fields, str) else fields
     if not patterns or not isinstance(patterns, list):
         raise IllegalArgument("no fields requested")
-    return Reply(write_field_caps(resolved(call), [str(pattern) for pattern in patterns]))
+    words = [str(pattern) for pattern in patterns]
+    return Reply(write_field_caps(resolved(call), words, unmapped=call.flag("include_unmapped")))
 
 
 def resolve_index(call: Call) -> Reply:
@@ -60,10 +70,12 @@ def resolve_index(call: Call) -> Reply:
         if index.aliases:
             entry = {"name": index.name, "aliases": sorted(index.aliases), "attributes": attributes}
         shown.append(entry)
-    for word in expression.split(","):
-        for index, _ in indices.aliased(word):
-            carriers.setdefault(word, []).append(index.name)
-    aliases = [{"name": name, "indices": names} for name, names in sorted(carriers.items())]
+    patterns = [star_pattern("*" if word == "_all" else word) for word in expression.split(",")]
+    for index in indices.all():
+        for alias in index.aliases:
+            if any(pattern.fullmatch(alias) for pattern in patterns):
+                carriers.setdefault(alias, []).append(index.name)
+    aliases = [{"name": name, "indices": sorted(names)} for name, names in sorted(carriers.items())]
     return Reply({"indices": sorted(shown, key=lambda item: str(item["name"])), "aliases": aliases, "data_streams": []})
 
 

@@ -2,34 +2,47 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from antiphon.domain.field import Family, Field
 from antiphon.domain.index import Index
 
 
-def write_field_caps(indices: Sequence[Index], patterns: Sequence[str]) -> dict[str, Any]:
-    """Return types, searchable and aggregatable per field; ``indices`` beside a type where the indices differ."""
+def write_field_caps(indices: Sequence[Index], patterns: Sequence[str], *, unmapped: bool = False) -> dict[str, Any]:
+    """Return types, searchable and aggregatable per field; ``indices`` beside a type where the indices differ.
+
+    With ``unmapped`` the indices without a field that others have are listed under the type of that name.
+    """
     found: dict[str, dict[str, list[tuple[str, Field]]]] = {}
     for index in indices:
         fields = {field.path: field for pattern in patterns for field in index.mapping.matching(pattern)}
         for path, field in fields.items():
             found.setdefault(path, {}).setdefault(field.type.value, []).append((index.name, field))
+    names = [index.name for index in indices]
     return {
-        "indices": [index.name for index in indices],
-        "fields": {path: {kind: _caps(kind, held, types) for kind, held in types.items()} for path, types in
-                   sorted(found.items())},
-    }  # fmt: skip
+        "indices": names,
+        "fields": {path: _types(types, names if unmapped else []) for path, types in sorted(found.items())},
+    }
 
 
-def _caps(kind: str, held: Sequence[tuple[str, Field]], types: dict[str, Any]) -> dict[str, Any]:
+def _types(types: Mapping[str, Sequence[tuple[str, Field]]], names: Sequence[str]) -> dict[str, Any]:
+    holders = {name for held in types.values() for name, _ in held}
+    without = [name for name in names if name not in holders]
+    shared = len(types) > 1 or bool(without)
+    shown = {kind: _caps(kind, held, shared=shared) for kind, held in types.items()}
+    if without:
+        shown["unmapped"] = {"type": "unmapped", "searchable": False, "aggregatable": False, "indices": without}
+    return shown
+
+
+def _caps(kind: str, held: Sequence[tuple[str, Field]], *, shared: bool) -> dict[str, Any]:
     caps = {
         "type": kind,
         "searchable": all(field.indexed for _, field in held),
         "aggregatable": all(_aggregatable(field) for _, field in held),
     }
-    return caps | ({"indices": [name for name, _ in held]} if len(types) > 1 else {})
+    return caps | ({"indices": [name for name, _ in held]} if shared else {})
 
 
 def _aggregatable(field: Field) -> bool:
