@@ -25,6 +25,7 @@
     ├── EmptyBody                     i_o_exception                          500
     ├── ResourceNotFound              m_l_resource_not_found_exception       500
     ├── Unavailable                   exception                              503
+    │   └── DataLost                  no_shard_available_action_exception    503
     ├── IndexNotFound                 index_not_found_exception              404
     ├── IndexExists                   resource_already_exists_exception      400
     ├── InvalidIndexName              invalid_index_name_exception           400
@@ -245,6 +246,12 @@ class Unavailable(AntiphonError):
     """The process is shutting down, or a resource it needs is gone; another attempt may succeed, 503."""
 
     status = 503
+
+
+class DataLost(Unavailable):
+    """An index is defined, and its documents are not on the disk, or cannot be read."""
+
+    type = "no_shard_available_action_exception"
 
 
 class IndexNotFound(AntiphonError):

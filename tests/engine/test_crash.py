@@ -24,7 +24,9 @@ from antiphon.engine import LocalEngine
 from antiphon.domain.store import Write
 from tests.engine.conftest import MAPPING, put
 chance = random.Random(int(sys.argv[2]))
-store = LocalEngine(Path(sys.argv[1])).open("u", MAPPING, {"index.refresh_interval": "20ms"})
+engine = LocalEngine(Path(sys.argv[1]))
+at = engine.open if engine.known() else engine.create
+store = at("u", MAPPING, {"index.refresh_interval": "20ms"})
 print("open", flush=True)
 for step in range(1_000_000):
     names = [str(chance.randrange(400)) for _ in range(chance.choice((1, 3, 40)))]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import shutil
+import sqlite3
 import threading
 import time
 from collections.abc import Mapping, Sequence
@@ -13,10 +14,12 @@ from typing import Any
 from antiphon.domain.analysis import AnalyzeRequest, Token
 from antiphon.domain.mapping import IndexMapping
 from antiphon.engine.analysis import Analyzers
-from antiphon.engine.store import Store
+from antiphon.engine.store import Store, has_documents
+from antiphon.errors import DataLost
 
 _LOG = logging.getLogger(__name__)
 _TICK_S = 0.1
+_DELETE = "delete the index and index its documents again"
 
 
 class LocalEngine:
@@ -36,13 +39,22 @@ class LocalEngine:
     def create(self, uuid: str, mapping: IndexMapping, settings: Mapping[str, Any]) -> Store:
         """Make an empty index; IllegalArgument when its analysis settings cannot be built."""
         Analyzers(settings).check()
-        return self.open(uuid, mapping, settings)
+        with self._lock:
+            store = self._stores[uuid] = Store(self._place(uuid), mapping, settings)
+        return store
 
     def open(self, uuid: str, mapping: IndexMapping, settings: Mapping[str, Any]) -> Store:
-        """Return the store, opened (its search structures derived) on first use."""
+        """Return the store, opened (its search structures derived) on first use; DataLost when it cannot be."""
         with self._lock:
             if (store := self._stores.get(uuid)) is None:
-                store = self._stores[uuid] = Store(self._place(uuid), mapping, settings)
+                place = self._place(uuid)
+                if place is not None and not has_documents(place):
+                    raise DataLost(f"there are no documents in [{place}]: put a copy of the folder there, or {_DELETE}")
+                try:
+                    store = self._stores[uuid] = Store(place, mapping, settings)
+                except sqlite3.DatabaseError as error:
+                    reason = f"the documents in [{place}] cannot be read ({error})"
+                    raise DataLost(f"{reason}: put a copy of the folder there, or {_DELETE}") from error
             return store
 
     def drop(self, uuid: str) -> None:

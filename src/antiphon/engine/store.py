@@ -24,6 +24,14 @@ PENDING_DOCUMENTS = 20_000
 _UNITS = {"nanos": 1e-9, "micros": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 
 
+_DOCUMENTS = "docs.db"
+
+
+def has_documents(folder: Path) -> bool:
+    """True when a store was made in this folder."""
+    return (folder / _DOCUMENTS).is_file()
+
+
 class _TornError(Exception):
     """A refresh failed half way: what it left behind is derived anew."""
 
@@ -42,7 +50,7 @@ class Store:
         self._analyzers.check()
         if folder is not None:
             folder.mkdir(parents=True, exist_ok=True)
-        self._documents = Documents(None if folder is None else folder / "docs.db", durable=_durable(settings))
+        self._documents = Documents(None if folder is None else folder / _DOCUMENTS, durable=_durable(settings))
         self._mapping = mapping
         self._lock = threading.Lock()
         self._refreshing = threading.RLock()

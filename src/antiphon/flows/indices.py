@@ -23,7 +23,7 @@ from antiphon.domain.index_settings import (
 from antiphon.domain.mapping import IndexMapping
 from antiphon.domain.semantic import expand_semantic
 from antiphon.domain.setting import SettingValue
-from antiphon.errors import ClusterBlock, IllegalArgument, IndexClosed, IndexExists, IndexNotFound
+from antiphon.errors import ClusterBlock, DataLost, IllegalArgument, IndexClosed, IndexExists, IndexNotFound
 from antiphon.flows.aliases import apply_actions, check_new_aliases, matches_alias
 from antiphon.flows.index_definitions import read_definition, write_definition
 from antiphon.flows.model_facts import model_facts
@@ -54,6 +54,7 @@ class Indices:
         self._lock = threading.RLock()
         self._published: dict[str, Index] = {}
         self._stores: dict[str, IndexStore] = {}
+        self._lost: set[str] = set()
         self.templates = Templates(ports)
         self._guards: list[Callable[[Index, IndexMapping], None]] = []
         self._deleted: list[Callable[[str], None]] = []
@@ -63,7 +64,12 @@ class Indices:
         with self._lock:
             found = [read_definition(name, body) for name, body in self._ports.catalog.definitions(_INDEX)]
             self._published = {index.name: index for index in found}
-            for uuid in set(self._ports.engine.known()) - {index.uuid for index in found}:
+            known, defined = set(self._ports.engine.known()), {index.uuid for index in found}
+            self._lost = defined - known
+            for index in found:
+                if index.uuid in self._lost:
+                    _log.error("the documents of index [%s/%s] are not in the data folder", index.name, index.uuid)
+            for uuid in known - defined:
                 _log.warning("dropped the data of an index whose creation or deletion was not finished: %s", uuid)
                 self._ports.engine.drop(uuid)
 
@@ -142,8 +148,12 @@ class Indices:
         with self._lock:
             return self.get(name) if self.exists(name) else self.create(name)
 
+    def lost(self, index: Index) -> bool:
+        """True when the documents of an index were missing or unreadable when they were last looked for."""
+        return index.uuid in self._lost
+
     def store(self, index: Index) -> IndexStore:
-        """Return the documents of an index; IndexNotFound once it is deleted."""
+        """Return the documents of an index; IndexNotFound once it is deleted, DataLost when they cannot be read."""
         held = self._stores.get(index.uuid)
         if held is not None:
             return held
@@ -152,7 +162,12 @@ class Indices:
             if current is None or current.uuid != index.uuid:
                 raise index_not_found(index.name)
             if index.uuid not in self._stores:
-                opened = self._ports.engine.open(index.uuid, current.mapping, current.settings)
+                try:
+                    opened = self._ports.engine.open(index.uuid, current.mapping, current.settings)
+                except DataLost:
+                    self._lost.add(index.uuid)
+                    raise
+                self._lost.discard(index.uuid)
                 self._stores[index.uuid] = opened
             return self._stores[index.uuid]
 
@@ -365,6 +380,7 @@ class Indices:
     def _drop(self, doomed: Sequence[Index]) -> None:
         for index in doomed:
             self._stores.pop(index.uuid, None)
+            self._lost.discard(index.uuid)
             self._ports.engine.drop(index.uuid)
 
 

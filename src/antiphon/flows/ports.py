@@ -285,7 +285,7 @@ class Engine(Protocol):
         """Make an empty index; IllegalArgument when its analysis settings cannot be built."""
 
     def open(self, uuid: str, mapping: IndexMapping, settings: Mapping[str, Any]) -> IndexStore:
-        """Return the store, opened (repaired, rebuilt where needed) on first use."""
+        """Return the store, opened (repaired, rebuilt where needed) on first use; DataLost when it cannot be."""
 
     def drop(self, uuid: str) -> None:
         """Delete the data once no snapshot holds it. Idempotent."""

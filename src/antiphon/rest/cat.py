@@ -6,13 +6,11 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from antiphon.domain.index import Index
 from antiphon.domain.index_settings import replicas, setting_number
-from antiphon.domain.store import IndexStats
 from antiphon.errors import IllegalArgument
 from antiphon.rest.call import Call, Reply, Route
 from antiphon.rest.cluster import PLUGINS
-from antiphon.rest.index_options import INDICES, resolved
+from antiphon.rest.index_options import INDICES, figures_of, resolved
 from antiphon.wire.cat import Column, TableOptions, columns, write_help, write_rows, write_text
 from antiphon.wire.health import index_status, write_health
 from antiphon.wire.template import write_index_template
@@ -60,17 +58,13 @@ def overview(_: Call) -> Reply:
     return Reply(f"=^.^=\n{paths}", media_type=_TEXT)
 
 
-def _stats(call: Call, index: Index) -> IndexStats | None:
-    return None if index.closed else call.node.indices.store(index).stats()
-
-
 def _now(call: Call) -> dict[str, Any]:
     seconds = call.node.ports.clock() // 1000
     return {"epoch": seconds, "timestamp": time.strftime("%H:%M:%S", time.gmtime(seconds))}
 
 
 def _health(call: Call) -> Iterable[Mapping[str, Any]]:
-    shown = write_health(call.identity.cluster_name, call.node.indices.all())
+    shown = write_health(call.identity.cluster_name, call.node.indices.all(), lost=call.node.indices.lost)
     yield _now(call) | {
         "cluster": shown["cluster_name"],
         "status": shown["status"],
@@ -91,9 +85,10 @@ def _health(call: Call) -> Iterable[Mapping[str, Any]]:
 def _indices(call: Call) -> Iterable[Mapping[str, Any]]:
     wanted = call.query.get("health")
     for index in sorted(resolved(call, expand_wildcards="open,closed"), key=lambda found: found.name):
-        if wanted and index_status(index) != wanted:
+        stats = figures_of(call, index)
+        status = index_status(index, lost=call.node.indices.lost(index))
+        if wanted and status != wanted:
             continue
-        stats = _stats(call, index)
         figures = (
             {}
             if stats is None
@@ -105,7 +100,7 @@ def _indices(call: Call) -> Iterable[Mapping[str, Any]]:
             }
         )
         yield {
-            "health": index_status(index),
+            "health": status,
             "status": "close" if index.closed else "open",
             "index": index.name,
             "uuid": index.uuid,
@@ -174,14 +169,14 @@ def _aliases(call: Call) -> Iterable[Mapping[str, Any]]:
 
 def _shards(call: Call) -> Iterable[Mapping[str, Any]]:
     for index in resolved(call, expand_wildcards="open,closed"):
-        stats = _stats(call, index)
+        stats = figures_of(call, index)
         for shard in range(setting_number(index.settings, "index.number_of_shards")):
             first = stats if shard == 0 else None
             yield {
                 "index": index.name,
                 "shard": shard,
                 "prirep": "p",
-                "state": "STARTED",
+                "state": "UNASSIGNED" if call.node.indices.lost(index) else "STARTED",
                 "docs": first.searchable if first else 0,
                 "store": first.store_bytes if first else 0,
                 "ip": call.identity.address.rpartition(":")[0],
@@ -193,7 +188,7 @@ def _shards(call: Call) -> Iterable[Mapping[str, Any]]:
 
 def _segments(call: Call) -> Iterable[Mapping[str, Any]]:
     for index in resolved(call):
-        stats = _stats(call, index)
+        stats = figures_of(call, index)
         if stats is not None:
             yield {
                 "index": index.name, "shard": 0, "prirep": "p", "segments": stats.segments,
@@ -219,7 +214,7 @@ def _templates(call: Call) -> Iterable[Mapping[str, Any]]:
 
 def _allocation(call: Call) -> Iterable[Mapping[str, Any]]:
     indices = call.node.indices.all()
-    used = sum(stats.store_bytes for index in indices if (stats := _stats(call, index)) is not None)
+    used = sum(stats.store_bytes for index in indices if (stats := figures_of(call, index)) is not None)
     yield {
         "shards": sum(setting_number(index.settings, "index.number_of_shards") for index in indices),
         "disk.indices": used,

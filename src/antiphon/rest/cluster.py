@@ -9,7 +9,7 @@ from typing import Any
 
 from antiphon.errors import IllegalArgument
 from antiphon.rest.call import Call, Reply, Route
-from antiphon.rest.index_options import INDICES, index_options, shard_counts
+from antiphon.rest.index_options import INDICES, figures_of, index_options, shard_counts
 from antiphon.wire.cluster_settings import read_changes, write_acknowledged, write_settings
 from antiphon.wire.health import ORDER, write_health
 from antiphon.wire.index import write_state
@@ -57,10 +57,11 @@ def health(call: Call) -> Reply:
     indices = [target.index for target in call.node.indices.resolve(call.params.get("index", ""), **options)]
     missing = any("*" not in word and word != "_all" and not call.node.indices.exists(word) for word in
                   call.words("index"))  # fmt: skip
-    name = call.identity.cluster_name
-    status = write_health(name, indices, missing=missing)["status"]
+    name, lost = call.identity.cluster_name, call.node.indices.lost
+    status = write_health(name, indices, missing=missing, lost=lost)["status"]
     late = missing or ORDER.index(status) > ORDER.index(wanted) or not _enough_nodes(call)
-    return Reply(write_health(name, indices, level=level, timed_out=late, missing=missing), 408 if late else 200)
+    shown = write_health(name, indices, level=level, timed_out=late, missing=missing, lost=lost)
+    return Reply(shown, 408 if late else 200)
 
 
 def _enough_nodes(call: Call) -> bool:
@@ -103,7 +104,7 @@ def state(call: Call) -> Reply:
 def stats(call: Call) -> Reply:
     """Totals over all indices."""
     indices = call.node.indices.all()
-    figures = [call.node.indices.store(index).stats() for index in indices if not index.closed]
+    figures = [found for index in indices if (found := figures_of(call, index)) is not None]
     primaries, _ = shard_counts(indices)
     return Reply(
         {
@@ -111,7 +112,7 @@ def stats(call: Call) -> Reply:
             "cluster_name": call.identity.cluster_name,
             "cluster_uuid": call.node.catalog.cluster_uuid(),
             "timestamp": call.node.ports.clock(),
-            "status": write_health("", indices)["status"],
+            "status": write_health("", indices, lost=call.node.indices.lost)["status"],
             "indices": {
                 "count": len(indices),
                 "shards": {"total": primaries, "primaries": primaries},

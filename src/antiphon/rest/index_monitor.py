@@ -9,7 +9,7 @@ from antiphon.domain.pattern import star_pattern
 from antiphon.errors import IllegalArgument
 from antiphon.flows.ports import IndexStore
 from antiphon.rest.call import Call, Handler, Reply, Route
-from antiphon.rest.index_options import INDICES, resolved, shards
+from antiphon.rest.index_options import INDICES, figures_of, resolved, shards
 from antiphon.wire.field_caps import write_field_caps
 from antiphon.wire.index_stats import read_metrics, write_stats
 
@@ -92,8 +92,7 @@ def resolved_names(call: Call, expression: str) -> list[Any]:
 
 def knn_stats(call: Call) -> Reply:
     """What there is to know about vectors: exact search needs no cache, so that no breaker can trip."""
-    indices = [index for index in call.node.indices.all() if not index.closed]
-    figures = [call.node.indices.store(index).stats() for index in indices]
+    figures = [found for index in call.node.indices.all() if (found := figures_of(call, index)) is not None]
     node = {"knn_query_requests": sum(item.queries for item in figures), "vectors": sum(i.vectors for i in figures)}
     return Reply(
         {

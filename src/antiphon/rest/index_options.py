@@ -7,6 +7,8 @@ from typing import Any
 
 from antiphon.domain.index import Index
 from antiphon.domain.index_settings import replicas, setting_number
+from antiphon.domain.store import IndexStats
+from antiphon.errors import DataLost
 from antiphon.rest.call import Call, Reply
 
 WAITS = frozenset({"timeout", "cluster_manager_timeout", "master_timeout", "wait_for_active_shards"})
@@ -30,6 +32,16 @@ def resolved(call: Call, **defaults: Any) -> list[Index]:
     """Return the indices of the path (all without one); ``defaults`` give way to the query string."""
     targets = call.node.indices.resolve(call.params.get("index", ""), **(defaults | index_options(call)))
     return [target.index for target in targets]
+
+
+def figures_of(call: Call, index: Index) -> IndexStats | None:
+    """Return what there is to count in an index; None when it is closed, or its documents cannot be read."""
+    if index.closed:
+        return None
+    try:
+        return call.node.indices.store(index).stats()
+    except DataLost:  # its health is red, and whoever asks for a document is told why
+        return None
 
 
 def shard_counts(indices: Sequence[Index]) -> tuple[int, int]:

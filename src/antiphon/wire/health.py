@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from antiphon.domain.index import Index
@@ -11,24 +11,27 @@ from antiphon.domain.index_settings import replicas, setting_number
 ORDER = ("green", "yellow", "red")
 
 
-def index_status(index: Index) -> str:
-    """Return green, or yellow when replicas are wanted that one node cannot hold."""
+def index_status(index: Index, *, lost: bool = False) -> str:
+    """Return green, yellow when replicas are wanted that one node cannot hold, red when the documents are ``lost``."""
+    if lost:
+        return "red"
     return "yellow" if replicas(index.settings) else "green"
 
 
-def write_index_health(index: Index) -> dict[str, Any]:
+def write_index_health(index: Index, *, lost: bool = False) -> dict[str, Any]:
     """Return one index of ``level=indices``."""
     primaries = setting_number(index.settings, "index.number_of_shards")
     copies = replicas(index.settings)
+    active = 0 if lost else primaries
     return {
-        "status": index_status(index),
+        "status": index_status(index, lost=lost),
         "number_of_shards": primaries,
         "number_of_replicas": copies,
-        "active_primary_shards": primaries,
-        "active_shards": primaries,
+        "active_primary_shards": active,
+        "active_shards": active,
         "relocating_shards": 0,
         "initializing_shards": 0,
-        "unassigned_shards": primaries * copies,
+        "unassigned_shards": primaries * (1 + copies) - active,
     }
 
 
@@ -39,9 +42,12 @@ def write_health(
     level: str = "cluster",
     timed_out: bool = False,
     missing: bool = False,
+    lost: Callable[[Index], bool] = lambda _: False,
 ) -> dict[str, Any]:
-    """Return the health of these indices; ``missing`` makes it red: one that was named is not there."""
-    each = {index.name: write_index_health(index) for index in indices}
+    """Return the health of these indices, red when the documents of one are ``lost``, or with ``missing``: one that
+    was named is not there.
+    """
+    each = {index.name: write_index_health(index, lost=lost(index)) for index in indices}
     active = sum(item["active_shards"] for item in each.values())
     unassigned = sum(item["unassigned_shards"] for item in each.values())
     status = max((item["status"] for item in each.values()), key=ORDER.index, default="green")
@@ -62,6 +68,6 @@ def write_health(
         "number_of_pending_tasks": 0,
         "number_of_in_flight_fetch": 0,
         "task_max_waiting_in_queue_millis": 0,
-        "active_shards_percent_as_number": 100.0 * active / (active + unassigned) if active else 100.0,
+        "active_shards_percent_as_number": 100.0 * active / (active + unassigned) if active + unassigned else 100.0,
     }
     return health | ({"indices": each} if level in ("indices", "shards") else {})
