@@ -5,46 +5,34 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from functools import cmp_to_key
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from antiphon.domain.dates import write_date
 from antiphon.domain.index import Index, Target
 from antiphon.domain.index_settings import setting, setting_number
 from antiphon.domain.prediction import Prediction
-from antiphon.domain.response_processors import RankedHit, RankedPage
 from antiphon.domain.role import Role
 from antiphon.domain.search_pipeline import SearchPipeline, filtered_query, prepare_body
-from antiphon.errors import AntiphonError, IllegalArgument, SearchPhaseError
+from antiphon.errors import AntiphonError, IllegalArgument, QueryShardError, SearchPhaseError, ValidationError
 from antiphon.flows.fingerprint import Fingerprints
 from antiphon.flows.indices import Indices
-from antiphon.flows.ports import Ports, Snapshot
+from antiphon.flows.ports import Ports
 from antiphon.flows.search_contexts import Context, Contexts, Opened
-from antiphon.flows.search_pipelines import BoundPipeline, SearchPipelines
+from antiphon.flows.search_page import Failures, Plan, Shard, answer_plan, processed_page
+from antiphon.flows.search_pipelines import SearchPipelines
 from antiphon.query import (
-    BucketsPartial,
     DefaultModels,
     EmbedText,
     Explanation,
-    Leg,
     Page,
-    PageHit,
-    Partial,
     Scope,
     Search,
-    SearchHit,
-    ShardResult,
-    SinglePartial,
-    TopHitsPartial,
+    SortKey,
     Vector,
-    compare_sort,
-    finish_all,
-    fuse,
     is_shard_failure,
-    merge_all,
+    parse_query,
     parse_search,
 )
 
@@ -53,47 +41,42 @@ Embed = Callable[[str, Sequence[str], Role], Prediction]
 RenderHit = Callable[[str, Any], Mapping[str, Any]]
 _CONTEXTS = 500
 _PLAIN_KEYS = ("search_pipeline", "pit", "verbose_pipeline", "timeout", "profile")
+_COUNT_KEYS = ("query", "min_score", "terminate_after")
+_REFUSED = {
+    "profile": "[took] is the time of the whole search; [explain] shows how a score came about",
+    "verbose_pipeline": "run the search without the pipeline and compare",
+}
+_NOT_IN_A_SCROLL = {
+    "from": "using [from] is not allowed in a scroll context",
+    "rescore": "using [rescore] is not allowed in a scroll context",
+    "collapse": "cannot use `collapse` in a scroll context",
+    "search_after": "`search_after` cannot be used in a scroll context.",
+    "pit": "using [point in time] is not allowed in a scroll context",
+}
 
 
 @dataclass(frozen=True, slots=True)
 class SearchRequest:
-    """``body`` with the URL's parameters merged in; ``options`` as ``Indices.resolve`` takes them."""
+    """``body`` with the URL's parameters merged in; ``options`` as ``Indices.resolve`` takes them.
+
+    Without ``allow_partial`` a search fails as soon as one index does.
+    """
 
     expression: str
     body: dict[str, Any]
     pipeline: str | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class Shard:
-    """One index of a search: its snapshot, the body bound to it, and the vectors of its slots."""
-
-    index: Index
-    snapshot: Snapshot
-    search: Search
-    vectors: Sequence[Floats]
-
-
-@dataclass(frozen=True, slots=True)
-class _Ranked:
-    """A hit before it is fetched. ``sort`` are typed values."""
-
-    shard: int
-    row: int
-    score: float | None
-    sort: tuple[Any, ...] | None = None
-    key: Any = None
-    explanation: Explanation | None = None
+    allow_partial: bool = True
 
 
 @dataclass(slots=True)
-class _Scroll:
-    """What a scroll goes on with: the body, and how many hits were returned."""
+class Scroll:
+    """What a scroll goes on with: its plan, how many hits were returned, and the last one's sort values when they
+    are enough to go on from (one index in index order)."""
 
-    request: SearchRequest
-    opened: list[Opened]
+    plan: Plan
     seen: int
+    last: tuple[Any, ...] | None = None
 
 
 class Searcher:
@@ -114,7 +97,7 @@ class Searcher:
         self._fingerprints = fingerprints
         self.pipelines = pipelines
         node_id = ports.catalog.node_id()
-        self.scrolls: Contexts[_Scroll] = Contexts(
+        self.scrolls: Contexts[Scroll] = Contexts(
             "scroll", max_scrolls, "search.max_open_scroll_context", ports.new_id, node_id
         )
         self.points: Contexts[list[Opened]] = Contexts(
@@ -128,55 +111,52 @@ class Searcher:
 
     def count(self, request: SearchRequest) -> tuple[int, int]:
         """Return how many documents match the body's query, and over how many indices."""
+        body = {key: request.body[key] for key in _COUNT_KEYS if key in request.body}
+        body |= {"size": 0, "track_total_hits": True}
         with self._opened(request) as opened:
-            body = {"query": request.body.get("query"), "size": 0, "track_total_hits": True}
-            page = self._run(replace(request, body=body), opened, lambda _, hit: {"_id": hit.id})
+            page = self._run(replace(request, body=body, allow_partial=False), opened, lambda _, hit: {"_id": hit.id})
             return page.total or 0, page.shards
 
     def explain(self, request: SearchRequest, doc_id: str) -> tuple[str, bool, Explanation | None]:
-        """Return (index, whether the document exists, why it scores as it does or None)."""
+        """Return (index, whether the document can be found, why it scores as it does or None)."""
         with self._opened(request) as opened:
-            bound = self.pipelines.chosen(request.pipeline, None, [one.index for one in opened])
-            shards = self._bound(request.body, opened, bound.pipeline)
-            for shard in shards:
-                if self._indices.store(shard.index).get(doc_id) is not None:
-                    found = shard.snapshot.explain(shard.search.legs[0], shard.vectors, doc_id)
+            for shard in self._planned(request, opened).shards:
+                found = shard.snapshot.explain(shard.search.legs[0], shard.vectors, doc_id)
+                itself = parse_query({"ids": {"values": [doc_id]}}, self._scope(shard.index, DefaultModels()))
+                if found is not None or shard.snapshot.count(itself, ()):
                     return shard.index.name, True, found
             return (opened[0].index.name if opened else request.expression), False, None
 
-    def check(self, request: SearchRequest) -> None:
-        """Raise what is wrong with the body's query, if anything."""
+    def check(self, request: SearchRequest) -> list[tuple[str, AntiphonError | None]]:
+        """Return for each index what is wrong with the body's query there, None when it could run."""
         with self._opened(request) as opened:
-            bound = self.pipelines.chosen(None, None, [one.index for one in opened])
-            self._parsed(request.body, opened, bound.pipeline)
+            pipeline = self.pipelines.chosen(None, None, [one.index for one in opened]).pipeline
+            return [(one.index.name, self._problem(request.body, one, pipeline)) for one in opened]
 
     def open_scroll(self, request: SearchRequest, keep_alive_ms: int, render: RenderHit) -> Page:
-        """Return the first page and keep what it was taken from."""
-        size = request.body.get("size", 10)
-        if size == 0:
-            raise IllegalArgument("Validation Failed: 1: [size] cannot be [0] in a scroll context;")
-        if request.body.get("from"):
-            raise IllegalArgument("Validation Failed: 1: using [from] is not allowed in a scroll context;")
-        query = request.body.get("query")
-        if isinstance(query, dict) and "hybrid" in query:
-            raise IllegalArgument("Scroll operation is not supported in hybrid query")
+        """Return the first page and keep what it was taken from. ValidationError for what a scroll cannot do."""
+        _check_scroll(request.body)
+        start = self._ports.monotonic()
         opened = self._open(request)
         try:
-            page = self._run(request, opened, render, deep=True)
-            content = _Scroll(request, opened, len(page.hits))
+            deep = replace(request, body=request.body | {"track_total_hits": True})
+            plan = self._planned(deep, opened, deep=True)
+            page = self._answered(plan, render, start)
+            content = Scroll(plan, 0)
             context = self.scrolls.open(content, [one.snapshot for one in opened], keep_alive_ms, self._ports.clock())
         except BaseException:
             _close(opened)
             raise
+        _remember(content, page)
         return replace(page, scroll_id=context.id)
 
     def next_page(self, scroll_id: str, keep_alive_ms: int | None, render: RenderHit) -> Page:
         """Return the page after the last one."""
+        start = self._ports.monotonic()
         with self.scrolls.use(scroll_id, keep_alive_ms, self._ports.clock()) as context, context.turn:
             going = context.content
-            body = going.request.body | {"from": going.seen}
-            page = self._run(replace(going.request, body=body), going.opened, render, deep=True)
-            going.seen += len(page.hits)
+            page = self._answered(_further(going), render, start)
+            _remember(going, page)
             return replace(page, scroll_id=scroll_id)
 
     def open_point(self, expression: str, keep_alive_ms: int, options: Mapping[str, Any]) -> Context[list[Opened]]:
@@ -224,55 +204,57 @@ class Searcher:
             raise
         return opened
 
-    def _run(self, request: SearchRequest, opened: Sequence[Opened], render: RenderHit, *, deep: bool = False) -> Page:
+    def _run(self, request: SearchRequest, opened: Sequence[Opened], render: RenderHit) -> Page:
         start = self._ports.monotonic()
+        return self._answered(self._planned(request, opened), render, start)
+
+    def _answered(self, plan: Plan, render: RenderHit, start: float) -> Page:
+        page = processed_page(plan, answer_plan(plan, self._failed, render))
+        return replace(page, took_ms=int((self._ports.monotonic() - start) * 1000))
+
+    def _planned(self, request: SearchRequest, opened: Sequence[Opened], *, deep: bool = False) -> Plan:
+        """Bind the body to every index and fill its slots; an index that cannot be asked is a failure of the plan."""
+        for key, instead in _REFUSED.items():
+            if request.body.get(key) in (True, "true"):
+                raise IllegalArgument(f"[{key}] is not supported by Antiphon: {instead}")
         bound = self.pipelines.chosen(
             request.pipeline, request.body.get("search_pipeline"), [one.index for one in opened]
         )
         body, remembered = prepare_body(bound.pipeline, request.body)
-        shards = self._bound(body, opened, bound.pipeline, deep=deep)
-        results = [self._ask(shard) for shard in shards]
-        page = self._page(bound, shards, results, render) if shards else Page()
-        page = _processed(bound.pipeline, page, remembered)
-        return replace(page, took_ms=int((self._ports.monotonic() - start) * 1000))
-
-    def _ask(self, shard: Shard) -> ShardResult:
-        try:
-            result = shard.snapshot.search(shard.search, shard.vectors)
-        except AntiphonError as error:
-            raise self._failed(error, shard.index) from error
-        for partial in result.aggregations.values():
-            _stamp(partial, shard.index.name)
-        return result
-
-    def _bound(
-        self, body: dict[str, Any], opened: Sequence[Opened], pipeline: SearchPipeline, *, deep: bool = False
-    ) -> list[Shard]:
-        searches = self._parsed(body, opened, pipeline, deep=deep)
-        vectors = self._vectors(opened, searches)
-        return [
-            Shard(one.index, one.snapshot, search, own)
-            for one, search, own in zip(opened, searches, vectors, strict=True)
+        searches: list[tuple[Opened, Search]] = []
+        failures: Failures = []
+        for one in opened:
+            try:
+                searches.append((one, self._parsed(body, one, bound.pipeline, deep=deep)))
+            except SearchPhaseError as error:
+                failures.append((one.index.name, error))
+        shards = [
+            Shard(one.index, one.snapshot, search, vectors)
+            for (one, search), vectors in zip(searches, self._vectors(searches), strict=True)
         ]
+        return Plan(bound, remembered, shards, failures, request.allow_partial)
 
-    def _parsed(
-        self, body: dict[str, Any], opened: Sequence[Opened], pipeline: SearchPipeline, *, deep: bool = False
-    ) -> list[Search]:
+    def _problem(self, body: dict[str, Any], one: Opened, pipeline: SearchPipeline) -> AntiphonError | None:
+        try:
+            self._parsed(body, one, pipeline)
+        except SearchPhaseError as error:
+            return error.failure
+        except AntiphonError as error:
+            return error
+        return None
+
+    def _parsed(self, body: dict[str, Any], one: Opened, pipeline: SearchPipeline, *, deep: bool = False) -> Search:
         enricher = pipeline.enricher
         models = DefaultModels() if enricher is None else DefaultModels(enricher.model_id, enricher.by_field)
-        plain = {key: value for key, value in body.items() if key not in _PLAIN_KEYS}
-        searches = []
-        for one in opened:
-            given = plain
-            if one.filter is not None:
-                given = plain | {"query": filtered_query(plain.get("query"), one.filter)}  # type: ignore[arg-type]
-            try:
-                searches.append(parse_search(given, self._scope(one.index, models, deep=deep)))
-            except AntiphonError as error:
-                raise (self._failed(error, one.index) if is_shard_failure(error) else error) from error
-        return searches
+        given = {key: value for key, value in body.items() if key not in _PLAIN_KEYS}
+        if one.filter is not None:
+            given["query"] = filtered_query(given.get("query"), one.filter)
+        try:
+            return parse_search(given, self._scope(one.index, models, deep=deep))
+        except AntiphonError as error:
+            raise (self._failed(error, one.index) if is_shard_failure(error) else error) from error
 
-    def _scope(self, index: Index, models: DefaultModels, *, deep: bool) -> Scope:
+    def _scope(self, index: Index, models: DefaultModels, *, deep: bool = False) -> Scope:
         return Scope(
             index.mapping,
             index.name,
@@ -283,193 +265,76 @@ class Searcher:
             models=models,
         )
 
-    def _vectors(self, opened: Sequence[Opened], searches: Sequence[Search]) -> list[list[Floats]]:
+    def _vectors(self, searches: Sequence[tuple[Opened, Search]]) -> list[list[Floats]]:
         """Fill the slots: one call per model for all texts of the request, each in the query role."""
-        texts: dict[str, list[str]] = {}
-        for one, search in zip(opened, searches, strict=True):
+        texts: dict[str, dict[str, None]] = {}
+        for one, search in searches:
             for slot in search.slots:
                 if isinstance(slot, EmbedText):
                     self._fingerprints.check_query(one.index, slot.field, slot.model_id)
-                    wanted = texts.setdefault(slot.model_id, [])
-                    if slot.text not in wanted:
-                        wanted.append(slot.text)
+                    texts.setdefault(slot.model_id, {})[slot.text] = None
         made = {
             (model_id, text): row
             for model_id, wanted in texts.items()
-            for text, row in zip(wanted, self._embed(model_id, wanted, Role.QUERY).rows, strict=True)
+            for text, row in zip(wanted, self._embed(model_id, list(wanted), Role.QUERY).rows, strict=True)
         }
         return [
             [
-                np.asarray(slot.values, np.float32) if isinstance(slot, Vector) else made[slot.model_id, slot.text]
+                np.asarray(slot.values, np.float32)
+                if isinstance(slot, Vector)
+                else self._fitting(one.index, slot, made[slot.model_id, slot.text])
                 for slot in search.slots
             ]
-            for search in searches
+            for one, search in searches
         ]
 
-    def _page(
-        self, bound: BoundPipeline, shards: Sequence[Shard], results: Sequence[ShardResult], render: RenderHit
-    ) -> Page:
-        search = shards[0].search
-        try:
-            ranked = _fused(bound, search, results) if search.hybrid else _merged(search, results)
-        except AntiphonError as error:
-            raise self._failed(error, shards[0].index) from error
-        max_score = max((one.score for one in ranked if one.score is not None), default=None)
-        if not search.hybrid:
-            best = [result.max_score for result in results if result.max_score is not None]
-            max_score = max(best) if best and not search.sort else None
-        aggregations: Mapping[str, Partial] = {}
-        for result in results:
-            aggregations = merge_all(aggregations, result.aggregations)
-        total = sum(result.total for result in results)
-        shown = ranked[search.from_ : search.from_ + search.size]
-        return Page(
-            hits=_fetched(shards, shown),
-            total=None if search.track_total_hits is False else total,
-            exact=all(result.exact for result in results),
-            max_score=max_score if search.size else None,
-            shards=len(shards),
-            aggregations=finish_all(search.aggregations, aggregations, render) if search.aggregations else None,
+    def _fitting(self, index: Index, slot: EmbedText, row: Floats) -> Floats:
+        """Return an embedding; QueryShardError, wrapped, when the field holds vectors of another dimension."""
+        known = index.mapping.field(slot.field)
+        if known is None or known.vector is None or known.vector.dimension == len(row):
+            return row
+        reason = (
+            f"Query vector has invalid dimension: {len(row)}. Dimension should be: {known.vector.dimension}: field "
+            f"[{slot.field}] does not fit model [{slot.model_id}]"
         )
+        raise self._failed(QueryShardError(f"failed to create query: {reason}", cause=IllegalArgument(reason)), index)
 
-    def _failed(self, error: AntiphonError, index: Index) -> AntiphonError:
+    def _failed(self, error: AntiphonError, index: Index) -> SearchPhaseError:
         if isinstance(error, SearchPhaseError):
             return error
         error.metadata |= {"index": index.name, "index_uuid": index.uuid}
         return SearchPhaseError(error, self._ports.catalog.node_id())
 
 
+def _check_scroll(body: Mapping[str, Any]) -> None:
+    query = body.get("query")
+    if isinstance(query, dict) and "hybrid" in query:
+        raise IllegalArgument("Scroll operation is not supported in hybrid query")
+    problems = [said for key, said in _NOT_IN_A_SCROLL.items() if body.get(key)]
+    if body.get("size", 10) in (0, "0"):
+        problems.append("[size] cannot be [0] in a scroll context")
+    if body.get("track_total_hits") in (False, "false"):
+        problems.append("disabling [track_total_hits] is not allowed in a scroll context")
+    if problems:
+        raise ValidationError(*problems)
+
+
+def _remember(scroll: Scroll, page: Page) -> None:
+    scroll.seen += len(page.hits)
+    shards = scroll.plan.shards
+    in_order = len(shards) == 1 and shards[0].search.sort == (SortKey("_doc"),)
+    if in_order and page.hits:
+        scroll.last = page.hits[-1].hit.sort
+
+
+def _further(scroll: Scroll) -> Plan:
+    """The plan of the next page; aggregations are those of the first."""
+    changes: dict[str, Any] = {"aggregations": {}}
+    changes |= {"from_": scroll.seen} if scroll.last is None else {"search_after": scroll.last}
+    shards = [replace(shard, search=replace(shard.search, **changes)) for shard in scroll.plan.shards]
+    return replace(scroll.plan, shards=shards)
+
+
 def _close(opened: Sequence[Opened]) -> None:
     for one in opened:
         one.snapshot.close()
-
-
-def _entries(number: int, leg: Leg) -> list[_Ranked]:
-    scores = leg.scores.tolist()
-    return [
-        _Ranked(
-            number,
-            row,
-            None if scores[at] != scores[at] else scores[at],
-            None if leg.sort is None else leg.sort[at],
-            None if leg.keys is None else leg.keys[at],
-        )
-        for at, row in enumerate(leg.rows.tolist())
-    ]
-
-
-def _merged(search: Search, results: Sequence[ShardResult]) -> list[_Ranked]:
-    """The hits of all indices in order; equal ones by index, then by row."""
-    found = [one for number, result in enumerate(results) for one in _entries(number, result.legs[0])]
-    if len(results) > 1:
-        if search.sort:
-            found.sort(key=cmp_to_key(lambda a, b: compare_sort(search.sort, a.sort or (), b.sort or ())))
-        else:
-            found.sort(key=lambda one: -(one.score or 0.0))
-        if search.collapse is not None:
-            found = list({one.key: one for one in reversed(found)}.values())[::-1]
-    return found
-
-
-def _fused(bound: BoundPipeline, search: Search, results: Sequence[ShardResult]) -> list[_Ranked]:
-    """The documents of all legs of a hybrid query, their scores normalised and combined."""
-    legs: list[list[_Ranked]] = []
-    for place in range(len(search.legs)):
-        leg = [one for number, result in enumerate(results) for one in _entries(number, result.legs[place])]
-        if len(results) > 1 and not search.sort:
-            leg.sort(key=lambda one: -(one.score or 0.0))
-        depth = search.pagination_depth or search.size
-        legs.append(leg[: max(depth, 1)] if not search.sort else leg)
-    known = {(one.shard, one.row): one for leg in legs for one in leg}
-    if search.sort:
-        ordered = list(known.values())
-        ordered.sort(key=lambda one: (one.shard, one.row))
-        ordered.sort(key=cmp_to_key(lambda a, b: compare_sort(search.sort, a.sort or (), b.sort or ())))
-        return ordered
-    scored = [
-        ([(one.shard, one.row) for one in leg], np.array([one.score or 0.0 for one in leg], np.float32)) for leg in legs
-    ]
-    fused = fuse(bound.fusion, scored)
-    ranked = [
-        replace(known[key], score=float(score)) for key, score in zip(fused.keys, fused.scores.tolist(), strict=True)
-    ]
-    if search.min_score is not None:
-        ranked = [one for one in ranked if (one.score or 0.0) >= np.float32(search.min_score)]
-    if search.collapse is not None:
-        ranked = list({one.key: one for one in reversed(ranked)}.values())[::-1]
-    if search.from_ and search.from_ >= len(ranked):
-        raise IllegalArgument("Reached end of search result, increase pagination_depth value to see more results")
-    return ranked
-
-
-def _fetched(shards: Sequence[Shard], shown: Sequence[_Ranked]) -> list[PageHit]:
-    hits: list[PageHit | None] = [None] * len(shown)
-    for number, shard in enumerate(shards):
-        places = [place for place, one in enumerate(shown) if one.shard == number]
-        if not places:
-            continue
-        rows = [shown[place].row for place in places]
-        scores = [shown[place].score for place in places]
-        for place, hit in zip(places, shard.snapshot.fetch(shard.search, shard.vectors, rows, scores), strict=True):
-            hits[place] = PageHit(shard.index.name, _completed(shard.search, hit, shown[place], shard.index.name))
-    return [hit for hit in hits if hit is not None]
-
-
-def _completed(search: Search, hit: SearchHit, ranked: _Ranked, index: str) -> SearchHit:
-    changes: dict[str, Any] = {}
-    if ranked.sort is not None:
-        changes["sort"] = tuple(
-            index if key.field == "_index" else write_date(value, key.format) if key.format and value is not None
-            else value
-            for key, value in zip(search.sort, ranked.sort, strict=True)
-        )  # fmt: skip
-    if search.collapse is not None:
-        changes["fields"] = {**hit.fields, search.collapse.field: [ranked.key]}
-    return replace(hit, **changes) if changes else hit
-
-
-def _processed(pipeline: SearchPipeline, page: Page, remembered: Mapping[str, Any]) -> Page:
-    """The page as the response processors leave it."""
-    if not pipeline.response:
-        return page
-    hits = [
-        RankedHit(
-            one.hit.id,
-            one.hit.score,
-            None if one.hit.source is None else dict(one.hit.source),
-            {name: list(values) for name, values in one.hit.fields.items()},
-            place,
-        )
-        for place, one in enumerate(page.hits)
-    ]
-    ranked = RankedPage(hits, page.max_score, remembered)
-    for processor in pipeline.response:
-        try:
-            processor.work.change(ranked)
-        except AntiphonError:
-            if not processor.ignore_failure:
-                raise
-    changed = [
-        PageHit(
-            page.hits[hit.place].index,
-            replace(page.hits[hit.place].hit, score=hit.score, source=hit.source, fields=hit.fields),
-        )
-        for hit in ranked.hits
-    ]
-    return replace(page, hits=changed, max_score=ranked.max_score)
-
-
-def _stamp(partial: Partial, index: str) -> None:
-    """Write the index's name to the hits of top_hits aggregations, at any depth."""
-    match partial:
-        case TopHitsPartial():
-            partial.hits = [(values, index, hit) for values, _, hit in partial.hits]
-        case SinglePartial():
-            for inner in partial.bucket.below.values():
-                _stamp(inner, index)
-        case BucketsPartial():
-            for bucket in partial.buckets.values():
-                for inner in bucket.below.values():
-                    _stamp(inner, index)
-        case _:
-            return

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from antiphon.domain.index import Index
 from antiphon.domain.setting import time_seconds
@@ -23,7 +23,7 @@ class Opened:
 
     index: Index
     snapshot: Snapshot
-    filter: object = None
+    filter: Mapping[str, Any] | None = None
 
 
 @dataclass(slots=True)

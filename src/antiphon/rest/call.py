@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-import orjson
-
-from antiphon.errors import IllegalArgument, JsonError, ParseError
+from antiphon.errors import IllegalArgument, ParseError
 from antiphon.flows import Node
+from antiphon.rest.json_body import loads
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,9 +43,9 @@ class Call:
     def json(self, missing: str = "request body is required") -> Any:
         """Return the parsed body, or the ``source`` query parameter; ParseError ``missing`` when there is neither."""
         if self.body.strip():
-            return _loads(self.body)
+            return loads(self.body)
         if self.query.get("source"):
-            return _loads(self.query["source"].encode())
+            return loads(self.query["source"].encode())
         raise ParseError(missing)
 
     def json_or(self, default: Any) -> Any:
@@ -107,20 +105,3 @@ class Route:
     text: bool = False
     any_media: bool = False
     any_query: bool = False
-
-
-def _loads(text: bytes) -> Any:
-    try:
-        value = orjson.loads(text)
-    except orjson.JSONDecodeError as error:
-        raise JsonError(f"the request body is not valid JSON: {error}") from None
-    json.loads(text, object_pairs_hook=_refuse_duplicates)  # orjson keeps the last of two, which would be a guess
-    return value
-
-
-def _refuse_duplicates(pairs: list[tuple[str, Any]]) -> None:
-    seen: set[str] = set()
-    for key, _ in pairs:
-        if key in seen:
-            raise JsonError(f"Duplicate field '{key}' in the request body: send each key once")
-        seen.add(key)

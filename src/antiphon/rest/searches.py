@@ -5,15 +5,15 @@ from __future__ import annotations
 import time
 from typing import Any
 
-import orjson
-
-from antiphon.errors import AntiphonError, IllegalArgument, ParsingError, ValidationError
+from antiphon.errors import AntiphonError, IllegalArgument, JsonError, ParsingError, ValidationError
 from antiphon.flows import SearchRequest, keep_alive_ms
 from antiphon.query import Page, PageHit, SearchHit, merge_url, url_parameters, url_query
 from antiphon.rest.call import Call, Reply, Route
 from antiphon.rest.errors import describe_item, render_error
 from antiphon.rest.index_options import index_options
-from antiphon.wire.explanation import render_explain
+from antiphon.rest.json_body import loads
+from antiphon.wire.explanation import render_explain, render_validation
+from antiphon.wire.msearch import check_search_type, read_search_header
 from antiphon.wire.search import (
     check_count_body,
     read_pit_ids,
@@ -39,7 +39,7 @@ _MOST_SEARCHES = 1000
 def search(call: Call) -> Reply:
     """Search, open a scroll, or search a point in time."""
     body = _object(call.json_or({}))
-    page = _searched(call, _request(call, body), call.query.get("scroll"))
+    page = _searched(call, _request(call, body), call.query.get("scroll"), call.query.get("search_type"))
     return Reply(_rendered(call, page, body))
 
 
@@ -49,6 +49,7 @@ def count(call: Call) -> Reply:
     check_count_body(body)
     if "q" in call.query:
         body = {"query": url_query(call.query)}
+    body = body | {name: call.query[name] for name in ("min_score", "terminate_after") if name in call.query}
     found, shards = call.node.searcher.count(SearchRequest(_index(call), body, options=index_options(call)))
     return Reply(render_count(found, shards))
 
@@ -72,16 +73,7 @@ def validate(call: Call) -> Reply:
     if "q" in call.query:
         body = {"query": url_query(call.query)}
     request = SearchRequest(_index(call), {"query": body.get("query")}, options=index_options(call))
-    shown: dict[str, Any] = {"valid": True, "_shards": render_shards(1)}
-    try:
-        call.node.searcher.check(request)
-    except AntiphonError as error:
-        if error.status == 404:
-            raise
-        shown["valid"] = False
-        if call.flag("explain"):
-            shown["error"] = error.reason if error.cause is None else f"{error.reason}: {error.cause.reason}"
-    return Reply(shown)
+    return Reply(render_validation(call.node.searcher.check(request), explain=call.flag("explain")))
 
 
 def scroll(call: Call) -> Reply:
@@ -150,7 +142,7 @@ def list_points(call: Call) -> Reply:
 def msearch(call: Call) -> Reply:
     """Run many searches; each has its own answer or error."""
     start = time.monotonic()
-    lines = [line for line in call.body.split(b"\n") if line.strip()]
+    lines = [line.strip() for line in call.body.rstrip().split(b"\n")] if call.body.strip() else []
     if not lines:
         raise ValidationError("no requests added")
     if len(lines) % 2:
@@ -166,15 +158,11 @@ def msearch(call: Call) -> Reply:
 
 def _one_of_many(call: Call, number: int, header: bytes, body: bytes) -> dict[str, Any]:
     try:
-        options, asked = (_object(_line(number, text)) for text in (header, body))
-        expression = options.get("index", call.params.get("index", ""))
-        expression = ",".join(expression) if isinstance(expression, list) else str(expression)
-        resolve: dict[str, Any] = {
-            name: options[name] for name in ("ignore_unavailable", "allow_no_indices") if name in options
-        }
-        named = options.get("search_pipeline", call.query.get("search_pipeline"))
-        request = SearchRequest(expression, asked, named, resolve)
-        page = _searched(call, request, None)
+        head = read_search_header(_line(number, header or b"{}"), _index(call))
+        asked = _object(_line(number, body))
+        named = head.search_pipeline or call.query.get("search_pipeline")
+        request = SearchRequest(head.expression, asked, named, head.options)
+        page = _searched(call, request, None, head.search_type)
         return _rendered(call, page, asked) | {"status": 200}
     except AntiphonError as error:
         reply = render_error(error)
@@ -184,13 +172,18 @@ def _one_of_many(call: Call, number: int, header: bytes, body: bytes) -> dict[st
 
 def _line(number: int, text: bytes) -> Any:
     try:
-        return orjson.loads(text)
-    except orjson.JSONDecodeError as error:
-        raise ParsingError(f"search {number} of the _msearch is not JSON: {error}") from None
+        return loads(text)
+    except JsonError as error:
+        raise ParsingError(f"search {number} of the _msearch: {error.reason}") from None
 
 
-def _searched(call: Call, request: SearchRequest, scroll_for: str | None) -> Page:
+def _searched(call: Call, request: SearchRequest, scroll_for: str | None, search_type: str | None) -> Page:
     searcher = call.node.searcher
+    check_search_type(search_type, request.body)
+    if call.flag("typed_keys") and (request.body.get("aggs") or request.body.get("aggregations")):
+        raise IllegalArgument(
+            "[typed_keys] is not supported by Antiphon: read each aggregation by the name it was sent with"
+        )
     pit = request.body.get("pit")
     if pit is not None:
         if not isinstance(pit, dict) or not isinstance(pit.get("id"), str):
@@ -208,7 +201,10 @@ def _searched(call: Call, request: SearchRequest, scroll_for: str | None) -> Pag
 def _request(call: Call, body: dict[str, Any]) -> SearchRequest:
     own = {name: value for name, value in call.query.items() if name in url_parameters()}
     merged = merge_url(body, own) if own else body
-    return SearchRequest(_index(call), merged, call.query.get("search_pipeline"), index_options(call))
+    if call.flag("verbose_pipeline"):
+        merged = merged | {"verbose_pipeline": True}
+    partial = call.flag("allow_partial_search_results", default=True)
+    return SearchRequest(_index(call), merged, call.query.get("search_pipeline"), index_options(call), partial)
 
 
 def _index(call: Call) -> str:
@@ -223,7 +219,9 @@ def _object(body: Any) -> dict[str, Any]:
 
 def _rendered(call: Call, page: Page, body: dict[str, Any]) -> dict[str, Any]:
     bare = body.get("stored_fields") == "_none_" or call.query.get("stored_fields") == "_none_"
-    return render_page(page, describe_item, total_as_int=call.flag("rest_total_hits_as_int"), bare=bare)
+    as_int = call.flag("rest_total_hits_as_int")
+    node_id = call.node.catalog.node_id() if page.failures else ""
+    return render_page(page, describe_item, node_id=node_id, total_as_int=as_int, bare=bare)
 
 
 def _render(index: str, hit: SearchHit) -> dict[str, Any]:

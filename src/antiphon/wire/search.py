@@ -14,7 +14,9 @@ from antiphon.wire.search_hits import render_hit
 ShowError = Callable[[AntiphonError], dict[str, Any]]
 
 
-def render_page(page: Page, show: ShowError, *, total_as_int: bool = False, bare: bool = False) -> dict[str, Any]:
+def render_page(
+    page: Page, show: ShowError, *, node_id: str = "", total_as_int: bool = False, bare: bool = False
+) -> dict[str, Any]:
     """Return the response of a search; ``show`` makes JSON of an index's failure, ``bare`` drops the hits' ids."""
     shown: dict[str, Any] = {}
     if page.scroll_id is not None:
@@ -24,7 +26,7 @@ def render_page(page: Page, show: ShowError, *, total_as_int: bool = False, bare
     shown |= {"took": page.took_ms, "timed_out": False}
     if page.terminated_early:
         shown["terminated_early"] = True
-    shown["_shards"] = _shards_of(page, show)
+    shown["_shards"] = _shards_of(page, show, node_id)
     hits: dict[str, Any] = {}
     if page.total is not None:
         hits["total"] = page.total if total_as_int else {"value": page.total, "relation": "eq" if page.exact else "gte"}
@@ -82,13 +84,13 @@ def _ids(key: str, value: object) -> list[str]:
     return [str(item) for item in items]
 
 
-def _shards_of(page: Page, show: ShowError) -> dict[str, Any]:
+def _shards_of(page: Page, show: ShowError, node_id: str) -> dict[str, Any]:
     failed = len(page.failures)
     shards: dict[str, Any] = {
         "total": page.shards, "successful": page.shards - failed, "skipped": 0, "failed": failed,
     }  # fmt: skip
     if failed:
         shards["failures"] = [
-            {"shard": 0, "index": index, "node": None, "reason": show(error)} for index, error in page.failures
+            {"shard": 0, "index": index, "node": node_id, "reason": show(error)} for index, error in page.failures
         ]
     return shards
