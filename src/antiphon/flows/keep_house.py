@@ -8,6 +8,7 @@ import threading
 from antiphon.flows.configure import Configurator
 from antiphon.flows.deploy import Deployer
 from antiphon.flows.loaded import LoadedModels
+from antiphon.flows.search import Searcher
 from antiphon.flows.tasks import TaskRunner
 
 _TICK_S = 0.5
@@ -19,11 +20,19 @@ _log = logging.getLogger("antiphon.house")
 class Housekeeper:
     """One thread that wakes up at the interval in force; an interval of 0 switches it off."""
 
-    def __init__(self, configurator: Configurator, deployer: Deployer, loaded: LoadedModels, tasks: TaskRunner) -> None:
+    def __init__(
+        self,
+        configurator: Configurator,
+        deployer: Deployer,
+        loaded: LoadedModels,
+        tasks: TaskRunner,
+        searcher: Searcher,
+    ) -> None:
         self._configurator = configurator
         self._deployer = deployer
         self._loaded = loaded
         self._tasks = tasks
+        self._searcher = searcher
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._loop, name="antiphon-house", daemon=True)
 
@@ -38,11 +47,12 @@ class Housekeeper:
             self._thread.join()
 
     def tidy(self) -> None:
-        """Do one round now: undeploy models past their time to live, fail overdue tasks, forget the oldest."""
+        """Do one round now: undeploy idle models, fail overdue tasks, forget the oldest, let scrolls expire."""
         for model_id in self._loaded.expired():
             self._deployer.undeploy_idle(model_id)
         self._tasks.fail_overdue()
         self._tasks.forget_old()
+        self._searcher.expire()
 
     def _loop(self) -> None:
         waited_s = 0.0

@@ -78,6 +78,14 @@ class Node:
         ingestor = Ingestor(indices, runner, semantic, fingerprints, ports.new_id)
         documents = Documents(ports, indices, ingestor, truncations)
         by_query = ByQueryRunner(indices, documents, Matching(predictor.embed_texts, fingerprints, ports.clock))
+        searcher = Searcher(
+            ports,
+            indices,
+            predictor.embed_texts,
+            fingerprints,
+            SearchPipelines(ports.catalog),
+            lambda: int(configurator.current.number("search.max_open_scroll_context")),
+        )
         return cls(
             catalog=ports.catalog,
             configurator=configurator,
@@ -93,18 +101,11 @@ class Node:
             documents=documents,
             by_query=by_query,
             background=BackgroundTasks(ports, by_query.work),
-            searcher=Searcher(
-                ports,
-                indices,
-                predictor.embed_texts,
-                fingerprints,
-                SearchPipelines(ports.catalog),
-                lambda: int(configurator.current.number("search.max_open_scroll_context")),
-            ),
+            searcher=searcher,
             fingerprints=fingerprints,
             truncations=truncations,
             loaded=loaded,
-            housekeeper=Housekeeper(configurator, deployer, loaded, tasks),
+            housekeeper=Housekeeper(configurator, deployer, loaded, tasks, searcher),
             ports=ports,
         )
 
