@@ -10,6 +10,7 @@ import tantivy
 
 from antiphon.domain.store import VersionType, Write, Written
 from antiphon.engine import LocalEngine
+from antiphon.engine.documents import Documents
 from antiphon.engine.store import Store
 from antiphon.errors import IllegalArgument, VersionConflict
 from tests.engine.conftest import MAPPING, OFF, put
@@ -156,6 +157,28 @@ def test_everything_is_there_after_a_restart(store: Store, reopened: Callable[[]
     again = reopened().open("u1", MAPPING, OFF)
     assert ids_of(again) == ["c", "a"]
     assert again.write([put("b")]) == [Written("created", 3, 5)]
+
+
+def test_a_search_does_not_wait_for_a_write(store: Store) -> None:
+    store.write([put("a")])
+    store.refresh()
+    writing = store._writing
+    with writing:  # as it is while a commit reaches the disk
+        assert ids_of(store) == ["a"]
+        assert store.get("a") is not None
+
+
+def test_the_version_of_a_deleted_document_is_forgotten_after_a_minute() -> None:
+    now = [1000.0]
+    documents = Documents(None, clock=lambda: now[0])
+    documents.apply([put("a"), Write("a")])
+    now[0] += 59
+    documents.purge(documents.last_seq)
+    assert documents.apply([put("a"), Write("a")]) == [Written("created", 3, 2), Written("deleted", 4, 3)]
+    now[0] += 61
+    documents.purge(documents.last_seq)
+    assert documents.apply([put("a")]) == [Written("created", 1, 4)]
+    documents.close()
 
 
 def test_rebuilding_changes_nothing(store: Store) -> None:

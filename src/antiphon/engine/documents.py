@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import sqlite3
 import threading
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from antiphon.domain.store import StoredDocument, VersionType, Write, Written
@@ -17,27 +18,39 @@ create table if not exists docs(
 create unique index if not exists living on docs(id) where dead_at is null;
 create index if not exists by_id on docs(id);
 create index if not exists dead on docs(dead_at) where dead_at is not null;
-create table if not exists graves(id text primary key, version integer not null, seq integer not null);
+create table if not exists graves(
+    id text primary key, version integer not null, seq integer not null, dug_at real not null default 0);
+create index if not exists by_age on graves(dug_at);
 create table if not exists facts(name text primary key, value) without rowid;
 """
 _COLUMNS = "id, source, version, seq, routing"
 _AT_ONCE = 500
+GRAVE_S = 60.0
+"""How long the version of a deleted document is remembered (``index.gc_deletes``)."""
 
 
 class Documents:
     """One writer connection under a lock; readers on connections of their own. ``path`` None: in memory."""
 
-    def __init__(self, path: Path | None, *, durable: bool = True) -> None:
+    def __init__(self, path: Path | None, *, durable: bool = True, clock: Callable[[], float] = time.time) -> None:
         self._path = path
+        self._clock = clock
         self._lock = threading.RLock()
+        self._connecting = threading.Lock()
         self._readers = threading.local()
         self._all: list[sqlite3.Connection] = []
         self._writer = self._connect()
         self._writer.execute("pragma journal_mode=wal")
         self._writer.execute("pragma fullfsync=1")
         self.set_durable(durable)
+        self._date_graves()
         self._writer.executescript(_SCHEMA)
         self.last_seq = int(self.fact("last_seq", -1))
+
+    def _date_graves(self) -> None:
+        columns = [row[1] for row in self._writer.execute("pragma table_info(graves)")]
+        if columns and "dug_at" not in columns:  # made before graves had a date
+            self._writer.execute("alter table graves add column dug_at real not null default 0")
 
     def set_durable(self, durable: bool) -> None:
         """Sync to disk at every commit (True), or leave that to the operating system."""
@@ -71,7 +84,8 @@ class Documents:
         if held is not None:
             self._writer.execute("update docs set dead_at = ? where seq = ?", (seq, held[1]))
         if write.source is None:
-            self._writer.execute("insert or replace into graves values(?, ?, ?)", (write.id, version, seq))
+            grave = (write.id, version, seq, self._clock())
+            self._writer.execute("insert or replace into graves values(?, ?, ?, ?)", grave)
             return Written("deleted" if held is not None else "not_found", version, seq)
         if held is None:
             self._writer.execute("delete from graves where id = ?", (write.id,))
@@ -131,9 +145,10 @@ class Documents:
         return [row[0] for row in self._reader().execute(query, (after, until))]
 
     def purge(self, until: int) -> None:
-        """Forget what was superseded at or before operation ``until``."""
+        """Forget what was superseded at or before operation ``until``, and the versions of what is long deleted."""
         with self._lock:
             self._writer.execute("delete from docs where dead_at <= ?", (until,))
+            self._writer.execute("delete from graves where dug_at < ?", (self._clock() - GRAVE_S,))
 
     def checkpoint(self) -> None:
         """Move the log into the database file, as far as readers allow."""
@@ -152,15 +167,16 @@ class Documents:
 
     def close(self) -> None:
         """Close every connection. Idempotent."""
-        with self._lock:
+        with self._lock, self._connecting:
             for connection in self._all:
                 connection.close()
             self._all.clear()
 
     def _connect(self) -> sqlite3.Connection:
         name = ":memory:" if self._path is None else str(self._path)
-        connection = sqlite3.connect(name, isolation_level=None, check_same_thread=False, timeout=60)
-        self._all.append(connection)
+        with self._connecting:
+            connection = sqlite3.connect(name, isolation_level=None, check_same_thread=False, timeout=60)
+            self._all.append(connection)
         return connection
 
     def _reader(self) -> sqlite3.Connection:
@@ -168,8 +184,7 @@ class Documents:
             return self._writer
         connection: sqlite3.Connection | None = getattr(self._readers, "connection", None)
         if connection is None:
-            with self._lock:
-                connection = self._readers.connection = self._connect()
+            connection = self._readers.connection = self._connect()
         return connection
 
 

@@ -21,6 +21,7 @@ from antiphon.engine.snapshot import HeldSnapshot
 from antiphon.errors import AntiphonError, IllegalArgument
 
 PENDING_DOCUMENTS = 20_000
+PENDING_VECTOR_BYTES = 64_000_000
 _UNITS = {"nanos": 1e-9, "micros": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 
 
@@ -39,8 +40,9 @@ class _TornError(Exception):
 class Store:
     """Fulfils ``flows.ports.IndexStore``. ``folder`` None: nothing outlives the process.
 
-    Two locks, always taken in this order: ``_refreshing`` (one refresh at a time), ``_lock`` (pending writes,
-    the published view, who holds what).
+    Locks, always taken in this order: ``_refreshing`` (one refresh at a time), ``_writing`` (the log and what no
+    refresh has taken in: held while a commit reaches the disk), ``_publishing`` (the view and who holds one: held for
+    moments only, so that a search never waits for a write).
     """
 
     def __init__(self, folder: Path | None, mapping: IndexMapping, settings: Mapping[str, Any]) -> None:
@@ -52,11 +54,13 @@ class Store:
             folder.mkdir(parents=True, exist_ok=True)
         self._documents = Documents(None if folder is None else folder / _DOCUMENTS, durable=_durable(settings))
         self._mapping = mapping
-        self._lock = threading.Lock()
         self._refreshing = threading.RLock()
+        self._writing = threading.Lock()
+        self._publishing = threading.Lock()
         self._generation = 0
         self._torn = False
         self._pending: list[tuple[int, TypedDocument]] = []
+        self._pending_bytes = 0
         self._held: Counter[int] = Counter()
         self._when_free: Callable[[], None] | None = None
         self._operations = self._queries = 0
@@ -75,14 +79,15 @@ class Store:
 
     def write(self, writes: Sequence[Write]) -> list[Written | AntiphonError]:
         """Apply in order, in one commit; a conflict fails its item only."""
-        with self._lock:
+        with self._writing:
             outcomes = self._documents.apply(writes)
             for write, outcome in zip(writes, outcomes, strict=True):
                 if isinstance(outcome, Written):
                     self._operations += 1
                     if write.document is not None:
                         self._pending.append((outcome.seq_no, write.document))
-            full = len(self._pending) >= PENDING_DOCUMENTS
+                        self._pending_bytes += _vector_bytes(write.document)
+            full = len(self._pending) >= PENDING_DOCUMENTS or self._pending_bytes >= PENDING_VECTOR_BYTES
         if full:
             self.refresh()
         return outcomes
@@ -95,8 +100,8 @@ class Store:
     def refresh(self) -> None:
         """Make every acknowledged write searchable; returns when it is."""
         with self._refreshing:
-            with self._lock:
-                pending, self._pending = self._pending, []
+            with self._writing:
+                pending, self._pending, self._pending_bytes = self._pending, [], 0
                 until, self._derived.mapping = self._documents.last_seq, self._mapping
             if until == self._view.seq and self._view.mapping is self._mapping and not self._torn:
                 return
@@ -112,7 +117,7 @@ class Store:
 
     def snapshot(self) -> HeldSnapshot:
         """Return the current snapshot, held for the caller, who closes it."""
-        with self._lock:
+        with self._publishing:
             view = self._view
             self._held[view.seq] += 1
             self._queries += 1
@@ -120,7 +125,7 @@ class Store:
 
     def remap(self, mapping: IndexMapping) -> None:
         """Index later writes by this mapping (it only ever grows)."""
-        with self._lock:
+        with self._writing:
             self._mapping = mapping
 
     def configure(self, settings: Mapping[str, Any]) -> None:
@@ -165,7 +170,7 @@ class Store:
 
     def when_free(self, act: Callable[[], None]) -> None:
         """Run ``act`` once no snapshot is held."""
-        with self._lock:
+        with self._publishing:
             if self._held:
                 self._when_free = act
                 return
@@ -180,25 +185,25 @@ class Store:
     def _derive(self) -> Derived:
         folder = None if self._folder is None else self._folder / "derived" / str(self._generation)
         self._generation += 1
-        with self._lock:  # no write is half done
+        with self._writing:  # no write is half done
             mapping, until = self._mapping, self._documents.last_seq
         return fresh(folder, self._documents, mapping, self._analyzers, until)
 
     def _replace(self) -> None:
         old, self._derived = self._derived, self._derive()
-        with self._lock:  # what was written while deriving is taken in by the next refresh
+        with self._writing:  # what was written while deriving is taken in by the next refresh
             self._pending = [(seq, document) for seq, document in self._pending if seq > self._derived.seq]
         old.close()
 
     def _publish(self) -> None:
         view = self._derived.view()
-        with self._lock:
+        with self._publishing:
             self._view = view
-            until = min([view.seq, *self._held])
+            until = min([view.seq, *self._held])  # whoever takes a snapshot from here on takes this view or a later one
         self._documents.purge(until)
 
     def _let_go(self, seq: int) -> None:
-        with self._lock:
+        with self._publishing:
             self._held[seq] -= 1
             if not self._held[seq]:
                 del self._held[seq]
@@ -222,6 +227,10 @@ def refresh_seconds(settings: Mapping[str, Any]) -> float | None:
     if found is None:
         raise IllegalArgument(f"failed to parse setting [index.refresh_interval] with value [{text}] as a time value")
     return float(found[1]) * _UNITS[found[2]] or 1.0
+
+
+def _vector_bytes(document: TypedDocument) -> int:
+    return sum(vector.nbytes for row in document.rows for vector in row.vectors.values())
 
 
 def _durable(settings: Mapping[str, Any]) -> bool:
