@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import csv
 import hashlib
 import io
+import os
 import re
 import sys
 from collections.abc import Callable, Iterator
@@ -14,21 +14,31 @@ from typing import Any, BinaryIO
 
 import orjson
 
+from antiphon.cli.tables import read_rows
 from antiphon.errors import IllegalArgument
 
 _TEXTS = {".md", ".markdown", ".txt", ".rst"}
-_LINES = {".jsonl", ".ndjson", ".json"}
+_LINES = {".jsonl", ".ndjson"}
+_TABLES = {".csv", ".tsv"}
+_WALKED = _TEXTS | _LINES | _TABLES
 _HEADING = re.compile(r"^#\s+(.+)$", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One document to write; ``place`` is where it came from, for messages; ``read_bytes`` how far its input is."""
+    """One document to write.
+
+    ``place`` is where it came from, for messages; ``read_bytes`` how far its input is. A piece of a longer document
+    has the id of that one as ``parent``, and is number ``chunk`` of ``pieces``.
+    """
 
     id: str
     source: dict[str, Any]
     place: str
     read_bytes: int = 0
+    parent: str | None = None
+    chunk: int = 0
+    pieces: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,45 +49,54 @@ class Options:
     text_field: str
 
 
-def find_files(paths: list[str]) -> list[Path | None]:
-    """Return the files to read, folders walked in order; None stands for stdin. IllegalArgument for none or unknown."""
-    found: list[Path | None] = []
+@dataclass(frozen=True, slots=True)
+class Input:
+    """A file to read, None for stdin, and its ``name``: below the folder that was given, wherever that one lies."""
+
+    path: Path | None
+    name: str
+
+
+def find_files(paths: list[str]) -> list[Input]:
+    """Return the inputs, folders walked in order, each file once; hidden files and folders are left out.
+
+    IllegalArgument for none, for one that is unknown, and for two texts that would be the same document.
+    """
+    found: list[Input] = []
     for given in paths:
         path = Path(given)
         if given == "-":
-            found.append(None)
+            found.append(Input(None, "stdin"))
         elif path.is_dir():
-            inside = sorted(file for file in path.rglob("*") if file.is_file() and _reader(file) is not None)
-            if not inside:
-                raise IllegalArgument(f"[{path}] holds no {', '.join(sorted(_TEXTS | _LINES | {'.csv', '.tsv'}))} file")
-            found.extend(inside)
+            found.extend(_inside(path))
         elif not path.exists():
             raise IllegalArgument(f"there is no file [{path}]")
         elif _reader(path) is None:
             raise IllegalArgument(f"[{path}] is of no known kind: rename it to .jsonl, .csv, .md or .txt")
         else:
-            found.append(path)
-    return found
+            found.append(Input(path, _words(path.name)))
+    return _distinct(found)
 
 
-def total_bytes(files: list[Path | None]) -> int:
-    """Return the size of all files; 0 when stdin is among them."""
-    return 0 if None in files else sum(file.stat().st_size for file in files if file is not None)
+def total_bytes(inputs: list[Input]) -> int:
+    """Return the size of all files; 0 when stdin, or something that is no ordinary file, is among them."""
+    paths = [item.path for item in inputs]
+    return sum(path.stat().st_size for path in paths if path) if all(path and path.is_file() for path in paths) else 0
 
 
-def read_items(files: list[Path | None], roots: list[str], options: Options) -> Iterator[Item]:
-    """Yield the documents of all files, ``read_bytes`` counted over them. IllegalArgument names file and line."""
+def read_items(inputs: list[Input], options: Options) -> Iterator[Item]:
+    """Yield the documents of all inputs, ``read_bytes`` counted over them. IllegalArgument names file and line."""
     before = 0
-    for file in files:
-        if file is None:
-            yield from _json_lines("stdin", sys.stdin.buffer, options, before)
+    for one in inputs:
+        if one.path is None:
+            yield from _json_lines(one.name, sys.stdin.buffer, options, before)
             continue
-        reader = _reader(file)
+        reader = _reader(one.path)
         if reader is None:
-            raise IllegalArgument(f"[{file}] is of no known kind")
-        with file.open("rb") as content:
-            yield from reader(_name(file, roots), content, options, before)
-        before += file.stat().st_size
+            raise IllegalArgument(f"[{one.path}] is of no known kind")
+        with one.path.open("rb") as content:
+            yield from reader(one.name, content, options, before)
+            before += os.fstat(content.fileno()).st_size
 
 
 def content_hash(source: dict[str, Any]) -> str:
@@ -88,54 +107,82 @@ def content_hash(source: dict[str, Any]) -> str:
 Reader = Callable[[str, BinaryIO, Options, int], Iterator[Item]]
 
 
+def _inside(folder: Path) -> list[Input]:
+    """The files below a folder that are of a kind that holds documents: ``.json`` there is mostly configuration."""
+    found = []
+    for path in sorted(folder.rglob("*")):
+        below = path.relative_to(folder)
+        hidden = any(part.startswith(".") for part in below.parts)
+        if not hidden and path.suffix.lower() in _WALKED and path.is_file():
+            found.append(Input(path, _words(below.as_posix())))
+    if not found:
+        raise IllegalArgument(f"[{folder}] holds no {', '.join(sorted(_WALKED))} file")
+    return found
+
+
+def _distinct(inputs: list[Input]) -> list[Input]:
+    kept: dict[Path | None, Input] = {}
+    texts: dict[str, Path] = {}
+    for one in inputs:
+        real = one.path.resolve() if one.path else None
+        if real in kept:
+            continue
+        kept[real] = one
+        if one.path and one.path.suffix.lower() in _TEXTS:
+            other = texts.setdefault(one.name, one.path)
+            if other != one.path:
+                raise IllegalArgument(
+                    f"[{other}] and [{one.path}] would both be the document [{one.name}]: give a folder that holds both"
+                )
+    return list(kept.values())
+
+
+def _words(name: str) -> str:
+    """A file name that can be written as JSON: bytes that are not UTF-8 become question marks."""
+    return name.encode("utf-8", "replace").decode("utf-8")
+
+
 def _reader(file: Path) -> Reader | None:
     suffix = file.suffix.lower()
     if suffix in _TEXTS:
         return _text
+    if suffix == ".json":
+        return _json
     if suffix in _LINES:
         return _json_lines
-    return _csv if suffix in (".csv", ".tsv") else None
+    return _table if suffix in _TABLES else None
 
 
-def _name(file: Path, roots: list[str]) -> str:
-    """A file's name below the folder that was given, which stays the same wherever the folder lies."""
-    for root in map(Path, roots):
-        if root.is_dir() and file.is_relative_to(root):
-            return file.relative_to(root).as_posix()
-    return file.name
+def _json(name: str, content: BinaryIO, options: Options, before: int) -> Iterator[Item]:
+    """One document, an array of them, or lines of them."""
+    raw = content.read()
+    try:
+        whole = orjson.loads(raw)
+    except orjson.JSONDecodeError:
+        yield from _json_lines(name, io.BytesIO(raw), options, before)
+        return
+    for number, source in enumerate(whole if isinstance(whole, list) else [whole], 1):
+        yield _item(source, f"{name}:[{number}]", options, before + len(raw))
 
 
 def _json_lines(name: str, content: BinaryIO, options: Options, before: int) -> Iterator[Item]:
     read = before
     for number, line in enumerate(content, 1):
         read += len(line)
-        if not line.strip():
+        bare = line.removeprefix(b"\xef\xbb\xbf") if number == 1 else line
+        if not bare.strip():
             continue
         place = f"{name}:{number}"
         try:
-            source = orjson.loads(line)
+            source = orjson.loads(bare)
         except orjson.JSONDecodeError as error:
             raise IllegalArgument(f"{place} is not a JSON object in one line: {error}") from None
-        if not isinstance(source, dict):
-            raise IllegalArgument(f"{place} must be a JSON object, but is {type(source).__name__}")
         yield _item(source, place, options, read)
 
 
-def _csv(name: str, content: BinaryIO, options: Options, before: int) -> Iterator[Item]:
-    text = io.TextIOWrapper(content, encoding="utf-8-sig", newline="")
-    rows = csv.DictReader(text, delimiter="\t" if name.lower().endswith(".tsv") else ",", strict=True)
-    try:
-        if not rows.fieldnames:
-            raise IllegalArgument(f"{name} has no header line")
-        for row in rows:
-            place = f"{name}:{rows.line_num}"
-            if None in row or None in row.values():
-                raise IllegalArgument(f"{place} has another number of columns than the header's {len(rows.fieldnames)}")
-            yield _item({key: value for key, value in row.items() if value != ""}, place, options, before)
-    except (csv.Error, UnicodeDecodeError) as error:
-        raise IllegalArgument(f"{name}:{rows.line_num + 1} cannot be read as CSV in UTF-8: {error}") from None
-    finally:
-        text.detach()
+def _table(name: str, content: BinaryIO, options: Options, before: int) -> Iterator[Item]:
+    for place, source in read_rows(name, content):
+        yield _item(source, place, options, before + content.tell())
 
 
 def _text(name: str, content: BinaryIO, options: Options, before: int) -> Iterator[Item]:
@@ -150,9 +197,11 @@ def _text(name: str, content: BinaryIO, options: Options, before: int) -> Iterat
         yield Item(name, {"title": title, "path": name, options.text_field: text}, name, before + len(raw))
 
 
-def _item(source: dict[str, Any], place: str, options: Options, read: int) -> Item:
+def _item(source: Any, place: str, options: Options, read: int) -> Item:
+    if not isinstance(source, dict):
+        raise IllegalArgument(f"{place} must be a JSON object, but is {type(source).__name__}")
     fields = [options.id_field] if options.id_field else ["_id", "id"]
-    key = next((field for field in fields if source.get(field) is not None), None)
+    key = next((field for field in fields if source.get(field) not in (None, "")), None)
     if options.id_field and key is None:
         raise IllegalArgument(f"{place} has no [{options.id_field}], which --id-field names")
     if key is None:

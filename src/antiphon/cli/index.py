@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from antiphon.cli.rest_client import DEFAULT_URL, RestClient, Url, segment
+from antiphon.cli.rest_client import DEFAULT_URL, RestClient, Url, one_index, reason_of, segment
 from antiphon.cli.terminal import columns, say
 from antiphon.errors import AntiphonError, IllegalArgument
 
@@ -28,28 +28,41 @@ def create(
     vector_field: Annotated[str, typer.Option(help="The field that holds the vector.")] = "embedding",
     space_type: Annotated[str, typer.Option(help="How vectors are compared.")] = "cosinesimil",
     lexical: Annotated[bool, typer.Option("--lexical", help="Without vectors, for full text only.")] = False,
+    fields: Annotated[
+        list[str] | None, typer.Option("--field", help="Another field and its type, as year=integer; repeatable.")
+    ] = None,
     body: Annotated[
         Path | None, typer.Option("--body", help="A JSON file with settings and mappings of your own instead.")
     ] = None,
     url: Url = DEFAULT_URL,
 ) -> None:
     """Create an index that embeds what is written to it, with the pipelines this takes."""
+    if body is not None and (lexical or fields or model):
+        raise IllegalArgument("--body says everything by itself: leave out --lexical, --field and --model")
+    if lexical and model:
+        raise IllegalArgument("--lexical and --model exclude each other")
+    one_index(name)
+    properties = {text_field: {"type": "text"}} | dict(map(_field, fields or []))
     with RestClient(url) as client:
         if body is not None:
             _put_index(client, name, _read(body))
         elif lexical:
-            _put_index(client, name, {"mappings": {"properties": {text_field: {"type": "text"}}}})
+            _put_index(client, name, {"mappings": {"properties": properties}})
         else:
-            _create_semantic(client, name, _deployed(client, model), text_field, vector_field, space_type)
+            vector = {"type": "knn_vector", "method": {"name": "hnsw", "engine": "faiss", "space_type": space_type}}
+            _create_semantic(client, name, _deployed(client, model), text_field, properties | {vector_field: vector})
 
 
 @group.command("list")
 def list_(
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON array.")] = False, url: Url = DEFAULT_URL
+    shows_all: Annotated[bool, typer.Option("--all", "-a", help="Also those whose name begins with a dot.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON array.")] = False,
+    url: Url = DEFAULT_URL,
 ) -> None:
     """List the indexes with their documents and sizes."""
     with RestClient(url) as client:
         rows = client.ask("GET", "/_cat/indices?format=json&s=index")
+    rows = [row for row in rows if shows_all or not row["index"].startswith(".")]
     if as_json:
         typer.echo(json.dumps(rows))
         return
@@ -68,41 +81,42 @@ def delete(
     url: Url = DEFAULT_URL,
 ) -> None:
     """Delete an index with its documents, and the pipelines that `create` made for it."""
+    path, pipeline = f"/{segment(one_index(name))}", _pipeline(name)
     with RestClient(url) as client:
-        count = client.ask("GET", f"/{segment(name)}/_count")["count"]
+        count = client.ask("GET", f"{path}/_count")["count"]
+        made = any(_default_pipeline(one) == pipeline for one in client.ask("GET", f"{path}/_settings").values())
         if not yes:
-            typer.confirm(f"delete [{name}] with {count} documents?", abort=True)
-        client.ask("DELETE", f"/{segment(name)}")
-        for kind in ("_ingest", "_search"):
-            status, answer, _ = client.send("DELETE", f"/{kind}/pipeline/{segment(_pipeline(name))}")
+            typer.confirm(f"delete [{name}] with {count} documents?", abort=True, err=True)
+        client.ask("DELETE", path)
+        for kind in ("_ingest", "_search") if made else ():
+            status, answer, _ = client.send("DELETE", f"/{kind}/pipeline/{segment(pipeline)}")
             if status not in (200, 404):
-                raise AntiphonError(f"the index is gone, its {kind[1:]} pipeline is not: {answer}")
+                raise AntiphonError(f"the index is gone, its {kind[1:]} pipeline is not: {reason_of(answer)}")
     say(f"deleted [{name}] with {count} documents")
 
 
 @group.command()
 def rebuild(name: Name, url: Url = DEFAULT_URL) -> None:
     """Derive an index's search structures anew from its documents."""
+    path = f"/{segment(one_index(name))}"
     with RestClient(url) as client:
-        answer = client.ask("POST", f"/{segment(name)}/_antiphon/rebuild")
-    say(f"rebuilt [{name}]: {answer.get('documents', 'all')} documents")
+        client.ask("POST", f"{path}/_antiphon/rebuild")
+        count = client.ask("GET", f"{path}/_count")["count"]
+    say(f"rebuilt [{name}] from its {count} documents")
 
 
 def _create_semantic(
-    client: RestClient, name: str, model: dict[str, Any], text_field: str, vector_field: str, space_type: str
+    client: RestClient, name: str, model: dict[str, Any], text_field: str, properties: dict[str, Any]
 ) -> None:
+    """Make the pipelines, then the index; ``properties`` hold one knn_vector, which gets the model's dimension."""
     if client.find(f"/{segment(name)}") is not None:
         raise IllegalArgument(f"index [{name}] already exists")
     model_id, dimension = model["id"], model["model_config"]["embedding_dimension"]
     pipeline = _pipeline(name)
+    vector_field = next(field for field, spec in properties.items() if spec["type"] == "knn_vector")
     embedding = {"text_embedding": {"model_id": model_id, "field_map": {text_field: vector_field}}}
     client.ask("PUT", f"/_ingest/pipeline/{segment(pipeline)}", {"processors": [embedding]})
     client.ask("PUT", f"/_search/pipeline/{segment(pipeline)}", search_pipeline(model_id))
-    vector = {
-        "type": "knn_vector",
-        "dimension": dimension,
-        "method": {"name": "hnsw", "engine": "faiss", "space_type": space_type},
-    }
     body = {
         "settings": {
             "index.knn": True,
@@ -110,7 +124,7 @@ def _create_semantic(
             "index.search.default_pipeline": pipeline,
             "index.number_of_replicas": 0,
         },
-        "mappings": {"properties": {text_field: {"type": "text"}, vector_field: vector}},
+        "mappings": {"properties": properties | {vector_field: {**properties[vector_field], "dimension": dimension}}},
     }
     try:
         _put_index(client, name, body)
@@ -119,6 +133,8 @@ def _create_semantic(
             client.send("DELETE", f"/{kind}/pipeline/{segment(pipeline)}")
         raise
     say(f"model [{model_id}], {dimension} dimensions: [{text_field}] is embedded into [{vector_field}]")
+    if model.get("model_state") != "DEPLOYED":
+        say(f"note: the model is {model.get('model_state')}: deploy it before documents are written")
     say(f"next: antiphon ingest {name} FILES, then antiphon search {name} TEXT")
 
 
@@ -143,10 +159,13 @@ def _deployed(client: RestClient, wanted: str | None) -> dict[str, Any]:
         model = client.find(f"{_ML}/models/{segment(wanted)}")
         if model is None:
             raise IllegalArgument(f"there is no model [{wanted}] on {client.url}")
+        if "embedding_dimension" not in (model.get("model_config") or {}):
+            raise IllegalArgument(f"model [{wanted}] does not tell its dimension: create the index with --body")
         return {**model, "id": wanted}
     query = {"query": {"term": {"model_state": "DEPLOYED"}}, "size": 20}
     hits = client.ask("POST", f"{_ML}/models/_search", query)["hits"]["hits"]
-    found = [{**hit["_source"], "id": hit["_id"]} for hit in hits if hit["_source"].get("model_config")]
+    known = [{**hit["_source"], "id": hit["_id"]} for hit in hits]
+    found = [model for model in known if "embedding_dimension" in (model.get("model_config") or {})]
     if not found:
         raise IllegalArgument(
             "no model is deployed there: start the server with `antiphon serve --model multilingual-e5-small`, deploy "
@@ -169,5 +188,17 @@ def _read(path: Path) -> Any:
         raise IllegalArgument(f"[{path}] is not JSON: {error}") from None
 
 
+def _field(text: str) -> tuple[str, dict[str, Any]]:
+    name, _, kind = (part.strip() for part in text.partition("="))
+    if not name or not kind:
+        raise IllegalArgument(f"--field [{text}] must be a name and a type, such as year=integer")
+    return name, {"type": kind}
+
+
 def _pipeline(name: str) -> str:
     return f"{name}-semantic"
+
+
+def _default_pipeline(answer: dict[str, Any]) -> str | None:
+    name: str | None = answer["settings"]["index"].get("default_pipeline")
+    return name

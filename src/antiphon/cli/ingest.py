@@ -2,158 +2,93 @@
 
 from __future__ import annotations
 
-import re
 import sys
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
-from itertools import islice
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from antiphon.cli.files import Item, Options, content_hash, find_files, read_items, total_bytes
-from antiphon.cli.rest_client import DEFAULT_URL, RestClient, Url, ndjson, reason_of, segment
+from antiphon.cli.chunks import in_pieces
+from antiphon.cli.files import Options, find_files, read_items, total_bytes
+from antiphon.cli.rest_client import DEFAULT_URL, RestClient, Url, one_index, segment
 from antiphon.cli.terminal import say
+from antiphon.cli.writer import Tally, Writer, batches
 from antiphon.errors import AntiphonError, IllegalArgument
 
-HASH_FIELD = "content_hash"
-"""Where the hash of a document's content is kept; written with it, and compared by the next run."""
-
-_WORD = re.compile(r"\w+|[^\w\s]")
 _SAID_EVERY_S = 5.0
+_INTERRUPTED = 130
 
-
-@dataclass(slots=True)
-class Tally:
-    """What happened to the documents so far."""
-
-    written: int = 0
-    skipped: int = 0
-    failed: int = 0
-    first_failure: str = ""
-    notices: list[str] = field(default_factory=list)
+Show = Callable[[int, Tally], None]
 
 
 def ingest(
     index: Annotated[str, typer.Argument(help="The index.")],
-    files: Annotated[list[str], typer.Argument(help="JSON lines, CSV, Markdown or text files, folders; - for stdin.")],
+    files: Annotated[
+        list[str],
+        typer.Argument(help="JSON lines, JSON, CSV, TSV, Markdown or text files, folders of them; - for JSON lines."),
+    ],
     text_field: Annotated[str, typer.Option(help="Where the text of a Markdown or text file goes.")] = "text",
     id_field: Annotated[
         str | None, typer.Option(help="The field that holds the id; else _id, id, or a hash of the content.")
     ] = None,
     chunk: Annotated[
-        int | None, typer.Option("--chunk", min=16, help="Cut texts into documents of at most this many tokens.")
+        int | None, typer.Option("--chunk", min=16, help="Cut texts into documents of about this many tokens at most.")
     ] = None,
-    batch: Annotated[int, typer.Option("--batch", min=1, max=5000, help="Documents per request.")] = 200,
+    batch: Annotated[int, typer.Option("--batch", min=1, max=5000, help="Documents per request.")] = 100,
     url: Url = DEFAULT_URL,
 ) -> None:
-    """Write files into an index. A second run skips what has not changed."""
+    """Write files into an index. A second run writes what has changed and skips the rest."""
     found = find_files(files)
-    tally = Tally()
+    one_index(index)
     with RestClient(url) as client:
         if client.find(f"/{segment(index)}") is None:
             raise IllegalArgument(f"there is no index [{index}] on {client.url}: `antiphon index create {index}`")
-        items = read_items(found, files, Options(id_field, text_field))
+        items = read_items(found, Options(id_field, text_field))
         if chunk is not None:
-            items = _chunks(items, text_field, chunk)
+            items = in_pieces(items, text_field, chunk)
+        writer = Writer(client, index)
         start = time.monotonic()
-        with _progress(total_bytes(found)) as show:
-            for batch_items in _batches(items, batch):
-                _write(client, index, batch_items, tally)
-                show(batch_items[-1].read_bytes, tally)
-        client.ask("POST", f"/{segment(index)}/_refresh")
-    _report(tally, time.monotonic() - start)
-
-
-def _write(client: RestClient, index: str, items: list[Item], tally: Tally) -> None:
-    """Write one batch: ask for the hashes that are there, send what differs."""
-    hashes = [content_hash(item.source) for item in items]
-    wanted = {"docs": [{"_id": item.id, "_source": [HASH_FIELD]} for item in items]}
-    there = client.ask("POST", f"/{segment(index)}/_mget", wanted)["docs"]
-    changed = [
-        (item, digest)
-        for item, digest, known in zip(items, hashes, there, strict=True)
-        if known.get("_source", {}).get(HASH_FIELD) != digest
-    ]
-    tally.skipped += len(items) - len(changed)
-    if not changed:
-        return
-    lines: list[Any] = []
-    for item, digest in changed:
-        lines += [{"index": {"_id": item.id}}, {**item.source, HASH_FIELD: digest}]
-    status, answer, warnings = client.send("POST", f"/{segment(index)}/_bulk", ndjson(lines))
-    if status >= 300:
-        raise AntiphonError(f"the bulk request was answered with {status}: {reason_of(answer)}")
-    tally.notices += warnings
-    for (item, _), outcome in zip(changed, answer["items"], strict=True):
-        error = outcome["index"].get("error")
-        if error is None:
-            tally.written += 1
-            continue
-        tally.failed += 1
-        tally.first_failure = tally.first_failure or f"{item.place} (id {item.id}): {reason_of({'error': error})}"
+        try:
+            with _progress(total_bytes(found)) as show:
+                for some in batches(items, batch):
+                    writer.write(some)
+                    show(some[-1].read_bytes, writer.tally)
+            client.ask("POST", f"/{segment(index)}/_refresh")
+        except KeyboardInterrupt:
+            _report(writer.tally, time.monotonic() - start)
+            say("stopped: the same command goes on from here")
+            raise typer.Exit(_INTERRUPTED) from None
+        except AntiphonError:
+            _report(writer.tally, time.monotonic() - start)
+            raise
+    _report(writer.tally, time.monotonic() - start)
+    if writer.tally.failed:
+        raise AntiphonError(f"{writer.tally.failed} documents were refused; the same command tries them again")
 
 
 def _report(tally: Tally, took_s: float) -> None:
     rate = tally.written / took_s if took_s > 0 else 0.0
-    say(f"{tally.written} documents written in {took_s:.1f} s ({rate:.0f}/s), {tally.skipped} unchanged")
-    for notice in dict.fromkeys(_text_of(notice) for notice in tally.notices):
-        say(f"note: {notice}")
-    if tally.failed:
-        raise AntiphonError(f"{tally.failed} documents were refused, the first: {tally.first_failure}")
-
-
-def _text_of(warning: str) -> str:
-    """Return the text within a Warning header."""
-    _, _, rest = warning.partition('"')
-    return rest.rpartition('"')[0] or warning
-
-
-def _batches(items: Iterator[Item], size: int) -> Iterator[list[Item]]:
-    while batch := list(islice(items, size)):
-        yield batch
-
-
-def _chunks(items: Iterable[Item], text_field: str, limit: int) -> Iterator[Item]:
-    """Cut the text of each document into pieces of at most ``limit`` tokens, one document each.
-
-    A token is a word or a mark of punctuation: a model's own tokens are shorter, by about a quarter in English.
-    """
-    for item in items:
-        text = item.source.get(text_field)
-        pieces = list(_pieces(text, limit)) if isinstance(text, str) else []
-        if len(pieces) < 2:
-            yield item
-            continue
-        for number, piece in enumerate(pieces):
-            source = {**item.source, text_field: piece, "chunk": number, "parent": item.id}
-            yield replace(item, id=f"{item.id}#{number}", source=source)
-
-
-def _pieces(text: str, limit: int) -> Iterator[str]:
-    """Cut at the last end of a paragraph or sentence in the second half of a piece, else between words."""
-    words = [match.span() for match in _WORD.finditer(text)]
-    first = 0
-    while first < len(words):
-        last = min(first + limit, len(words))
-        end = len(text) if last == len(words) else words[last][0]
-        start = words[first][0]
-        if last < len(words):
-            half = words[first + limit // 2][0]
-            cut = max(text.rfind("\n\n", half, end), text.rfind(". ", half, end), text.rfind("。", half, end))
-            if cut > half:
-                end = cut + 1
-        yield text[start:end].strip()
-        while first < len(words) and words[first][0] < end:
-            first += 1
+    removed = f", {tally.removed} outdated ones removed" if tally.removed else ""
+    say(f"{tally.written} documents written in {took_s:.1f} s ({rate:.0f}/s), {tally.skipped} unchanged{removed}")
+    for notice, times in tally.notices.items():
+        say(f"note: {notice}" if times == 1 else f"note, {times} times: {notice}")
+    if tally.repeated:
+        say(
+            f"note: {tally.repeated} documents have an id that came before, so that the last one stays; the first: "
+            f"{tally.first_repeated}"
+        )
+    for failure in tally.failures:
+        say(f"refused: {failure}")
+    if tally.failed > len(tally.failures):
+        say(f"refused: {tally.failed - len(tally.failures)} more")
 
 
 @contextmanager
-def _progress(total: int) -> Iterator[Any]:
+def _progress(total: int) -> Iterator[Show]:
     """A bar with rate and time left on a terminal, a line every few seconds elsewhere."""
     if not sys.stderr.isatty():
         said = [time.monotonic()]

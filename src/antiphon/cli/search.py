@@ -3,27 +3,34 @@
 from __future__ import annotations
 
 import json
+import shutil
+import unicodedata
 from dataclasses import dataclass
 from typing import Annotated, Any
 
 import typer
-from rich.cells import set_cell_size
+from rich.cells import cell_len, set_cell_size
 
+from antiphon.cli.fields import read_fields, text_fields, vector_fields
 from antiphon.cli.filters import parse_filter
 from antiphon.cli.index import search_pipeline
 from antiphon.cli.rest_client import DEFAULT_URL, RestClient, Url, segment
 from antiphon.cli.terminal import columns, say
+from antiphon.cli.writer import OWN
 from antiphon.errors import IllegalArgument
 
-_SNIPPET = 84
+_LONGEST_ID = 40
+_NARROWEST, _WIDEST = 24, 100
+_BESIDE = 22
+"""Columns that number, score and gaps take beside id and text."""
 
 
 @dataclass(frozen=True, slots=True)
 class Semantic:
-    """How an index is asked semantically: a vector or semantic field, its text, and the model (None: the field's)."""
+    """How an index is asked by meaning: vector or semantic field, its text if known, the model (None: its own)."""
 
     field: str
-    text: str
+    text: str | None
     model_id: str | None
 
 
@@ -33,7 +40,8 @@ def search(
     hybrid: Annotated[bool, typer.Option("--hybrid", help="Fuse meaning and words.")] = False,
     lexical: Annotated[bool, typer.Option("--lexical", help="Words only (BM25).")] = False,
     filters: Annotated[
-        list[str] | None, typer.Option("--filter", "-f", help="field=value, !=, >, >=, <, <=, or a JSON query.")
+        list[str] | None,
+        typer.Option("--filter", "-f", help="field=value, !=, >, >=, <, <=, or a JSON query; repeatable."),
     ] = None,
     size: Annotated[int, typer.Option("--size", "-n", min=1, max=1000, help="How many.")] = 10,
     model: Annotated[str | None, typer.Option("--model", "-m", help="Model id, when the index does not tell.")] = None,
@@ -44,47 +52,42 @@ def search(
     """Search an index by meaning, by words, or both, and print the best documents."""
     if hybrid and lexical:
         raise IllegalArgument("--hybrid and --lexical exclude each other")
-    wanted = [parse_filter(item) for item in filters or []]
+    if lexical and (model or field):
+        raise IllegalArgument("--lexical searches for words in all texts: leave out --model and --field")
+    if not text.strip():
+        raise IllegalArgument("the text to look for is empty")
     with RestClient(url) as client:
-        way = None if lexical else _way(client, index, model, field)
-        body = _body(client, index, text, way, wanted, hybrid=hybrid, size=size)
-        answer = client.ask("POST", f"/{segment(index)}/_search", body)
-    shown = way.text if way is not None else None
+        mappings = client.ask("GET", f"/{segment(index)}/_mapping")
+        fields = read_fields(mappings)
+        way = None if lexical else _way(client, index, mappings, model, field)
+        narrowed = [parse_filter(item, fields) for item in filters or []]
+        words = _words(text, _searched(index, fields, way), narrowed) if hybrid or lexical else {}
+        body = {"query": words} if way is None else _semantic(text, way, narrowed, words, size=size)
+        body |= {"size": size, "_source": {"excludes": [*vector_fields(mappings), "*_semantic_info"]}}
+        hits = client.ask("POST", f"/{segment(index)}/_search", body)["hits"]["hits"]
     if as_json:
-        for hit in answer["hits"]["hits"]:
+        for hit in hits:
             typer.echo(json.dumps(hit, ensure_ascii=False))
         return
-    _print(answer["hits"], shown)
+    _print(hits, way.text if way is not None else None)
 
 
-def _body(
-    client: RestClient,
-    index: str,
-    text: str,
-    way: Semantic | None,
-    filters: list[dict[str, Any]],
-    *,
-    hybrid: bool,
-    size: int,
+def _semantic(
+    text: str, way: Semantic, filters: list[dict[str, Any]], words: dict[str, Any], *, size: int
 ) -> dict[str, Any]:
-    hidden = [] if way is None else [way.field, "*_semantic_info"]
-    body: dict[str, Any] = {"size": size, "_source": {"excludes": hidden}}
-    narrowed = {"bool": {"filter": filters}} if filters else None
-    if way is None:
-        body["query"] = _words(text, _text_fields(client, index), filters)
-        return body
+    """The body of a search by meaning; a hybrid one when there are ``words``."""
     neural: dict[str, Any] = {"query_text": text, "k": max(size, 10)}
     if way.model_id is not None:
         neural["model_id"] = way.model_id
-    if narrowed is not None:
-        neural["filter"] = narrowed
-    body["query"] = {"neural": {way.field: neural}}
-    if hybrid:
-        body["query"] = {"hybrid": {"queries": [_words(text, [way.text], filters), body["query"]]}}
-        body["search_pipeline"] = {
-            "phase_results_processors": search_pipeline("")["phase_results_processors"],
-        }
-    return body
+    if filters:
+        neural["filter"] = {"bool": {"filter": filters}}
+    meaning = {"neural": {way.field: neural}}
+    if not words:
+        return {"query": meaning}
+    return {
+        "query": {"hybrid": {"queries": [words, meaning]}},
+        "search_pipeline": {"phase_results_processors": search_pipeline("")["phase_results_processors"]},
+    }
 
 
 def _words(text: str, fields: list[str], filters: list[dict[str, Any]]) -> dict[str, Any]:
@@ -95,31 +98,26 @@ def _words(text: str, fields: list[str], filters: list[dict[str, Any]]) -> dict[
     return {"bool": {"must": [match], "filter": filters}} if filters else match
 
 
-def _text_fields(client: RestClient, index: str) -> list[str]:
-    properties = _mapping(client, index)
-    found = [name for name, spec in properties.items() if spec.get("type") in ("text", "semantic")]
+def _searched(index: str, fields: dict[str, str], way: Semantic | None) -> list[str]:
+    found = [way.text] if way and way.text else text_fields(fields)
     if not found:
         raise IllegalArgument(f"[{index}] has no text field to search for words")
     return found
 
 
-def _mapping(client: RestClient, index: str) -> dict[str, Any]:
-    answer = client.ask("GET", f"/{segment(index)}/_mapping")
-    properties: dict[str, Any] = {}
-    for one in answer.values():
-        properties |= one["mappings"].get("properties", {})
-    return properties
+def _properties(mappings: dict[str, Any]) -> dict[str, Any]:
+    return {name: spec for one in mappings.values() for name, spec in one["mappings"].get("properties", {}).items()}
 
 
-def _way(client: RestClient, index: str, model: str | None, field: str | None) -> Semantic:
+def _way(client: RestClient, index: str, mappings: dict[str, Any], model: str | None, field: str | None) -> Semantic:
     """Find out from mapping and pipeline which field is searched and by which model."""
-    properties = _mapping(client, index)
+    properties = _properties(mappings)
     ways = [Semantic(name, name, model) for name, spec in properties.items() if spec.get("type") == "semantic"]
     for target, (source, model_id) in _embedded(client, index).items():
         if properties.get(target, {}).get("type") == "knn_vector":
             ways.append(Semantic(target, source, model or model_id))
     if field is not None:
-        ways = [way for way in ways if way.field == field] or ([Semantic(field, field, model)] if model else [])
+        ways = [way for way in ways if way.field == field] or ([Semantic(field, None, model)] if model else [])
     if not ways:
         raise IllegalArgument(
             f"[{index}] does not say which field is searched by meaning: it has no semantic field and no default "
@@ -147,21 +145,31 @@ def _embedded(client: RestClient, index: str) -> dict[str, tuple[str, str]]:
     return found
 
 
-def _print(hits: dict[str, Any], text_field: str | None) -> None:
-    if not hits["hits"]:
+def _print(hits: list[dict[str, Any]], text_field: str | None) -> None:
+    if not hits:
         say("nothing found")
         return
-    rows = [["", "score", "id", "text"]]
-    for number, hit in enumerate(hits["hits"], 1):
-        shown = _snippet(hit.get("_source", {}), text_field)
-        rows.append([str(number), f"{hit['_score']:.4f}", str(hit["_id"])[:40], shown])
-    for line in columns([[row[0], row[2], row[3], row[1]] for row in rows], left=3):
+    ids = [_clean(str(hit["_id"]), _LONGEST_ID) for hit in hits]
+    width = shutil.get_terminal_size((100, 24)).columns - max(map(cell_len, ids)) - _BESIDE
+    width = min(max(width, _NARROWEST), _WIDEST)
+    rows = [["", "id", "text", "score"]]
+    for number, (id_, hit) in enumerate(zip(ids, hits, strict=True), 1):
+        rows.append([str(number), id_, _snippet(hit.get("_source", {}), text_field, width), f"{hit['_score']:.4f}"])
+    for line in columns(rows, left=3):
         typer.echo(line)
 
 
-def _snippet(source: dict[str, Any], text_field: str | None) -> str:
+def _snippet(source: dict[str, Any], text_field: str | None, width: int) -> str:
+    """The searched text, else the longest one; of a document without texts, its JSON."""
     value = source.get(text_field) if text_field else None
-    if value is None:
-        value = next((item for item in source.values() if isinstance(item, str)), source)
-    words = " ".join((value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)).split())
-    return set_cell_size(words, _SNIPPET - 3).rstrip() + "..." if len(words) > _SNIPPET else words
+    if not isinstance(value, str):
+        texts = [item for name, item in source.items() if isinstance(item, str) and name != OWN]
+        value = max(texts, key=len, default=json.dumps(source, ensure_ascii=False))
+    return _clean(value, width)
+
+
+def _clean(text: str, width: int) -> str:
+    """The text in one line of at most ``width`` columns, without characters that would steer the terminal."""
+    words = " ".join("".join(c if unicodedata.category(c)[0] != "C" else " " for c in text[: 8 * width]).split())
+    whole = len(text) <= 8 * width and cell_len(words) <= width
+    return words if whole else set_cell_size(words, max(min(cell_len(words), width - 3), 0)).rstrip() + "..."
