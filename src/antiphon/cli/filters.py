@@ -57,7 +57,7 @@ def _same(field: str, values: list[str], fields: dict[str, str]) -> dict[str, An
 
 def _range(field: str, bound: str, value: str, fields: dict[str, str]) -> dict[str, Any]:
     kind = _kind(field, fields)
-    if kind in ("text", "semantic", "keyword", "boolean") or field == "_id":
+    if kind in ("text", "semantic", "keyword", "boolean"):
         if kind == "boolean" or _NUMBER.fullmatch(value) or (kind != "keyword" and keyword_of(fields, field) is None):
             raise IllegalArgument(
                 f"[{field}] is of type {kind}, which does not compare so; map it as a number or date "
