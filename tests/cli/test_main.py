@@ -3,33 +3,13 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from antiphon.cli import main
 from antiphon.settings import Settings
 from antiphon.store import SqliteCatalog
-
-Run = Callable[..., tuple[int, str, str]]
-
-
-@pytest.fixture
-def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
-    """Run ``antiphon`` with arguments; return exit code, stdout, stderr."""
-
-    def run_it(*arguments: object) -> tuple[int, str, str]:
-        monkeypatch.setattr("sys.argv", ["antiphon", *map(str, arguments)])
-        code = 0
-        try:
-            main()
-        except SystemExit as stop:
-            code = stop.code if isinstance(stop.code, int) else 1
-        said = capsys.readouterr()
-        return code, said.out, said.err
-
-    return run_it
+from tests.cli.conftest import Run
 
 
 def test_version(run: Run) -> None:

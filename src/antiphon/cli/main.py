@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from antiphon.cli import demo, embed, index, ingest, model, search, serve
+from antiphon.cli.terminal import say
 from antiphon.errors import AntiphonError
 
 app = typer.Typer(
@@ -57,5 +58,5 @@ def main() -> None:
 
 
 def _fail(reason: str) -> None:
-    typer.echo(f"antiphon: {' '.join(reason.split())}", err=True)
+    say(f"antiphon: {' '.join(reason.split())}")
     sys.exit(1)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import sys
 import textwrap
+import unicodedata
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
@@ -16,7 +17,12 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedCo
 
 def say(line: str) -> None:
     """Print one line to stderr, where it does not mix with results."""
-    typer.echo(line, err=True)
+    typer.echo(harmless(line), err=True)
+
+
+def harmless(text: str) -> str:
+    """Return the text with characters that would steer the terminal written as escapes."""
+    return "".join(c.encode("unicode_escape").decode() if unicodedata.category(c)[0] == "C" else c for c in text)
 
 
 def wrapped(text: str, *, first: str = "   ", later: str = "   ") -> str:

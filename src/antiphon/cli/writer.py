@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
@@ -30,11 +31,12 @@ _MAPPING = {
 }
 _MAX_BATCH_BYTES = 8 * 1024 * 1024
 _PAGE = 10_000
-_PAUSES_S = (0.5, 1.0, 2.0, 4.0, 8.0)
+PAUSES_S = (0.5, 1.0, 2.0, 4.0, 8.0)
 """How long to wait before a request is repeated that the server was too busy for."""
 _BUSY = 429
 _SHOWN_FAILURES = 5
 _REMEMBERED = 1_000_000
+_ESCAPE = re.compile(r"\\(?:x([0-9a-f]{2})|u([0-9a-f]{4})|U([0-9a-f]{8})|(.))")
 
 
 @dataclass(slots=True)
@@ -52,10 +54,11 @@ class Tally:
 
 
 class Writer:
-    """Writes into one index, which must be there, and keeps the tally."""
+    """Writes into one index, which must be there, and keeps the tally; pauses before it asks a busy server again."""
 
-    def __init__(self, client: RestClient, index: str) -> None:
+    def __init__(self, client: RestClient, index: str, pauses_s: tuple[float, ...] = PAUSES_S) -> None:
         self.tally = Tally()
+        self._pauses_s = pauses_s
         self._client = client
         self._path = f"/{segment(index)}"
         self._seen: set[int] = set()
@@ -138,7 +141,7 @@ class Writer:
     def _bulk(self, lines: list[Any], places: str) -> list[Any]:
         """Send one bulk request, again while the server is too busy for it; return the outcomes."""
         body = ndjson(lines)
-        for pause in (*_PAUSES_S, None):
+        for pause in (*self._pauses_s, None):
             status, answer, warnings = self._client.send("POST", f"{self._path}/_bulk", body)
             items = answer["items"] if status < 300 else []
             busy = status == _BUSY or any(_status(item) == _BUSY for item in items)
@@ -198,11 +201,14 @@ def batches(items: Iterator[Item], size: int) -> Iterator[list[Item]]:
     held = 0
     for item in items:
         weight = len(orjson.dumps(item.source))
-        if batch and (len(batch) == size or held + weight > _MAX_BATCH_BYTES):
+        if batch and held + weight > _MAX_BATCH_BYTES:
             yield batch
             batch, held = [], 0
         batch.append(item)
         held += weight
+        if len(batch) == size:
+            yield batch
+            batch, held = [], 0
     if batch:
         yield batch
 
@@ -212,6 +218,7 @@ def _status(outcome: dict[str, Any]) -> int:
 
 
 def _text_of(warning: str) -> str:
-    """Return the text within a Warning header."""
+    """Return the text within a Warning header, its escapes undone."""
     _, _, rest = warning.partition('"')
-    return rest.rpartition('"')[0] or warning
+    text = rest.rpartition('"')[0] or warning
+    return _ESCAPE.sub(lambda found: found[4] or chr(int(found[1] or found[2] or found[3], 16)), text)

@@ -168,8 +168,9 @@ class _Api:
         return response
 
     def _warning(self, notice: str) -> str:
-        """A ``Warning`` header as OpenSearch writes it (RFC 7234, section 5.5), in ASCII."""
+        """A ``Warning`` header as OpenSearch writes it (RFC 7234, section 5.5), in ASCII that a header may hold."""
         text = notice.replace("\\", "\\\\").replace('"', '\\"').encode("ascii", "backslashreplace").decode("ascii")
+        text = "".join(c if c.isprintable() else f"\\x{ord(c):02x}" for c in text)
         return f'299 Antiphon-{self._identity.version} "{text}"'
 
 
