@@ -1,14 +1,14 @@
 """The search structures of one index, all derived from its documents: segments, who is alive, and the lexicons.
 
-One thread at a time changes them; what was published before stays as it was.
+One thread at a time changes them; what was published before stays as it was. The heavy work (joining segments,
+writing them, building graphs) is planned here as a job, done by whoever has time, and settled here in a moment.
 """
 
 from __future__ import annotations
 
 import logging
-import shutil
-from collections.abc import Iterable, Sequence
-from pathlib import Path
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import orjson
@@ -16,47 +16,67 @@ from numpy.typing import NDArray
 
 from antiphon.domain.document import TypedDocument
 from antiphon.domain.mapping import IndexMapping
+from antiphon.engine import merge
 from antiphon.engine.analysis import Analyzers
+from antiphon.engine.columns import TextColumn
 from antiphon.engine.documents import Documents
-from antiphon.engine.lexicon import Lexicon, SlotsExhausted
-from antiphon.engine.pack import object_key, pack
-from antiphon.engine.segment import OBJECTS_PER_DOCUMENT, Segment
+from antiphon.engine.graph import Graph
+from antiphon.engine.lexicons import Lexicons, Typed
+from antiphon.engine.manifest import Manifest, Places
+from antiphon.engine.pack import pack
+from antiphon.engine.pieces import GraphJob, Limits, Piece, graph_due, joined, with_graph
+from antiphon.engine.segment import OBJECTS_PER_DOCUMENT, SegmentTable
 from antiphon.engine.view import View, tables_of
 from antiphon.errors import AntiphonError
 
-Typed = Sequence[tuple[int, TypedDocument]]
-
-SEGMENT_DOCUMENTS = 10_000
-SLOTS = 32
+RUN_DOCUMENTS = 10_000
+_IN_PASSING = 1_000
+"""Segments in memory below this size are joined by the refresh that makes the tenth of them."""
 _LOG = logging.getLogger(__name__)
 
 
+@dataclass(frozen=True, slots=True)
+class Job:
+    """Neighbouring pieces that should become one; ``until``: after it, all up to there is on disk (None: no matter)."""
+
+    pieces: tuple[Piece, ...]
+    until: int | None
+
+
 class Derived:
-    """``folder`` None keeps the text index in memory. Everything begins empty: ``derive`` fills it."""
+    """``places`` None keeps everything in memory; otherwise ``lexicons`` are generation ``generation`` of them."""
 
     def __init__(
-        self, folder: Path | None, documents: Documents, mapping: IndexMapping, analyzers: Analyzers, slots: int = SLOTS
+        self,
+        places: Places | None,
+        documents: Documents,
+        mapping: IndexMapping,
+        analyzers: Analyzers,
+        lexicons: Lexicons,
+        generation: int = 0,
+        pieces: Sequence[Piece] = (),
+        until: int = -1,
     ) -> None:
-        self._folder = folder
+        self._places = places
         self._documents = documents
         self._analyzers = analyzers
-        self._slots = slots
-        self._segments: list[Segment] = []
-        self._alive: list[NDArray[np.bool_]] = []
-        self._lexicons: dict[str, Lexicon] = {}
+        self._pieces = list(pieces)
+        self._lexicons = lexicons
+        self._generation = generation
+        self._sealed_until = until
+        self._busy = 0  # pieces before this one belong to a job under way
         self.mapping = mapping
-        self.seq = -1
+        self.seq = until
 
     def derive(self, until: int) -> None:
-        """Fill the empty structures with every document that is current after operation ``until``."""
-        run: list[tuple[int, TypedDocument]] = []
-        for seq, doc_id, source in self._documents.living(-1, until):
-            if (document := self._typed(doc_id, source)) is not None:
-                run.append((seq, document))
-            if len(run) >= SEGMENT_DOCUMENTS:
-                self._append(run)
-                run = []
-        self._append(run)
+        """Take in every document that was written after ``seq`` and is current after operation ``until``."""
+        for run in self.runs(self.seq, until):
+            self._append(run)
+            if self._places is not None and len(run) >= RUN_DOCUMENTS:
+                self._pieces[-1:] = [
+                    piece for piece in (joined(self._pieces[-1:], self.mapping, self._places),) if piece is not None
+                ]
+                self._sealed_until = run[-1][0]
         self.seq = until
 
     def advance(self, pending: Typed, until: int) -> None:
@@ -66,108 +86,194 @@ class Derived:
         self._bury(dead)
         self._append([(seq, document) for seq, document in pending if seq not in gone])
         self.seq = until
-        self._merge()
+        self._join_small()
+
+    def catch_up(self, until: int) -> None:
+        """Advance by what the documents say, not by what is pending."""
+        run = [entry for some in self.runs(self.seq, until) for entry in some]
+        self.advance(run, until)
+
+    def reconcile(self, lexicons: Lexicons) -> int:
+        """Make ``lexicons`` hold exactly the texts that live, and use them; return how many sealed ones they lacked."""
+        missing: dict[str, frozenset[int]] = {}
+        for path in dict.fromkeys(("", *lexicons.paths(), *self._nested_paths())):
+            wanted, held = self._text_keys(path), lexicons.keys(path)
+            missing[path] = frozenset(np.setdiff1d(wanted, held, assume_unique=True).tolist())
+            lexicons.remove(path, np.setdiff1d(held, wanted, assume_unique=True).tolist())
+        seqs = sorted({key // OBJECTS_PER_DOCUMENT if path else key for path, keys in missing.items() for key in keys})
+        for start in range(0, len(seqs), RUN_DOCUMENTS):
+            stored = self._documents.by_seq(seqs[start : start + RUN_DOCUMENTS])
+            typed = [(one.seq_no, self._typed(one.id, one.source)) for one in stored]
+            run = [(seq, document) for seq, document in typed if document is not None]
+            lexicons.index(run, self.mapping, missing)
+        self._lexicons = lexicons
+        return sum(seq <= self._sealed_until for seq in seqs)
 
     def view(self) -> View:
         """Make the text durable and return everything as one immutable view."""
-        lexicons = {path: lexicon.commit() for path, lexicon in self._lexicons.items()}
-        tables = tables_of(self._segments, self._alive, lexicons, self.mapping, self._analyzers)
+        segments = [piece.segment for piece in self._pieces]
+        alive = [piece.alive for piece in self._pieces]
+        tables = tables_of(segments, alive, self._lexicons.commit(), self.mapping, self._analyzers)
         return View(tables, self.mapping, self._analyzers, self._documents, self.seq)
 
     def close(self) -> None:
         """Free the folder. Idempotent."""
-        for lexicon in self._lexicons.values():
-            lexicon.close()
+        self._lexicons.close()
 
     @property
     def segments(self) -> int:
         """How many segments there are."""
-        return len(self._segments)
+        return len(self._pieces)
+
+    @property
+    def documents(self) -> int:
+        """How many living documents there are."""
+        return sum(piece.living for piece in self._pieces)
 
     @property
     def vectors(self) -> int:
         """How many vectors there are, superseded ones included."""
-        return sum(
-            len(column.rows)
-            for segment in self._segments
-            for table in segment.tables.values()
-            for column in table.vectors.values()
-        )
+        tables = [table for piece in self._pieces for table in piece.segment.tables.values()]
+        return sum(len(column.rows) for table in tables for column in table.vectors.values())
 
-    def merge_all(self) -> None:
-        """Make one segment of all."""
-        if len(self._segments) > 1 or any(not alive.all() for alive in self._alive):
-            self._rewrite(0, len(self._segments))
+    @property
+    def lexicons(self) -> Lexicons:
+        """The text indexes."""
+        return self._lexicons
+
+    def manifest(self, making: str) -> Manifest:
+        """Return what is on disk."""
+        named = tuple(piece.sealed for piece in self._pieces if piece.sealed is not None)
+        return Manifest(named, self._sealed_until, self._generation, making)
+
+    def plan(self, limits: Limits, *, idle: bool) -> Job | None:
+        """Return what should be joined next, None when all is well; ``settle`` or ``give_up`` ends it."""
+        pieces = self._pieces
+        if self._places is not None:
+            memory = [piece for piece in pieces if piece.number is None]
+            if memory and (idle or sum(piece.rows for piece in memory) >= limits.seal_documents):
+                return self._begin(len(pieces) - len(memory), len(pieces))
+            pieces = pieces[: len(pieces) - len(memory)]
+        found = merge.due([piece.living for piece in pieces], [piece.rows - piece.living for piece in pieces])
+        return None if found is None else self._begin(*found)
+
+    def plan_all(self) -> Job | None:
+        """Return the job that makes one segment of all without dead documents; None when it is so already."""
+        pieces = self._pieces
+        unsealed = self._places is not None and any(piece.number is None for piece in pieces)
+        if len(pieces) > 1 or unsealed or any(not piece.alive.all() for piece in pieces):
+            return self._begin(0, len(pieces))
+        return None
+
+    def carry_out(self, job: Job) -> Piece | None:
+        """Return the piece that a job makes. Touches nothing that others use."""
+        return joined(job.pieces, self.mapping, self._places)
+
+    def settle(self, job: Job, made: Piece | None) -> None:
+        """Put what a job made where its pieces were, with the deaths that happened meanwhile."""
+        start = self._place_of(job)
+        end = start + len(job.pieces)
+        still = [now.alive[then.alive] for now, then in zip(self._pieces[start:end], job.pieces, strict=True)]
+        new = [] if made is None else [replace(made, alive=np.concatenate(still))]
+        self._pieces[start:end] = new
+        self._busy = 0
+        if job.until is not None:
+            self._sealed_until = job.until
+
+    def give_up(self) -> None:
+        """Forget the job under way."""
+        self._busy = 0
+
+    def plan_graph(self, limits: Limits) -> GraphJob | None:
+        """Return the next graph that should be built."""
+        return None if self._places is None else graph_due(self._pieces, self._places, limits.graph_vectors)
+
+    def settle_graph(self, job: GraphJob, graph: Graph) -> bool:
+        """Let searches use a graph; False when its segment is no longer there."""
+        for number, piece in enumerate(self._pieces):
+            if piece.segment is job.segment:
+                self._pieces[number] = replace(piece, segment=with_graph(piece.segment, job.path, job.name, graph))
+                return True
+        return False
+
+    def use_generation(self, generation: int, lexicons: Lexicons) -> Lexicons:
+        """Use text indexes that were built aside, after bringing them up to date; return those used so far."""
+        old = self._lexicons
+        self.reconcile(lexicons)
+        self._generation = generation
+        return old
+
+    def runs(self, after: int, until: int) -> Iterator[list[tuple[int, TypedDocument]]]:
+        """Yield the documents written after ``after`` that are current after ``until``, a bounded number at a time."""
+        run: list[tuple[int, TypedDocument]] = []
+        for seq, doc_id, source in self._documents.living(after, until):
+            if (document := self._typed(doc_id, source)) is not None:
+                run.append((seq, document))
+            if len(run) >= RUN_DOCUMENTS:
+                yield run
+                run = []
+        if run:
+            yield run
+
+    def take_columns(self, until: int) -> None:
+        """Take in what ``derive`` would, but for the texts: ``reconcile`` sees to those."""
+        for run in self.runs(self.seq, until):
+            self._pieces.append(self._packed(run))
+        self.seq = until
+
+    def _begin(self, start: int, end: int) -> Job:
+        self._busy = end
+        seals = self._places is not None and any(piece.number is None for piece in self._pieces[start:end])
+        return Job(tuple(self._pieces[start:end]), self.seq if seals else None)
+
+    def _place_of(self, job: Job) -> int:
+        first = job.pieces[0].segment
+        return next(number for number, piece in enumerate(self._pieces) if piece.segment is first)
+
+    def _packed(self, run: Typed) -> Piece:
+        return Piece(pack(run, self.mapping, self._analyzers), np.ones(len(run), np.bool_))
 
     def _append(self, run: Typed) -> None:
-        if not run:
-            return
-        self._index_texts(run)
-        segment = pack(run, self.mapping, self._analyzers)
-        self._segments = [*self._segments, segment]
-        self._alive = [*self._alive, np.ones(len(run), np.bool_)]
-
-    def _index_texts(self, run: Typed) -> None:
-        for seq, document in run:
-            for number, row in enumerate(document.rows):
-                if row.texts:
-                    lexicon = self._lexicon(row.nested, row.texts)
-                    lexicon.add(object_key(seq, number) if row.nested else seq, row.texts)
-
-    def _lexicon(self, path: str, fields: Iterable[str]) -> Lexicon:
-        lexicon = self._lexicons.get(path)
-        if lexicon is None:
-            folder = None if self._folder is None else self._folder / f"lex{len(self._lexicons)}"
-            lexicon = self._lexicons[path] = Lexicon(folder, {}, self._analyzers, self._slots)
-        for name in fields:
-            known = self.mapping.field(name)
-            lexicon.assign(name, known.analyzer if known is not None else "standard")
-        return lexicon
+        if run:
+            self._lexicons.index(run, self.mapping)
+            self._pieces.append(self._packed(run))
 
     def _bury(self, dead: NDArray[np.int64]) -> None:
         if not len(dead):
             return
-        for number, segment in enumerate(self._segments):
-            hit = np.isin(segment.tables[""].keys, dead)
+        for number, piece in enumerate(self._pieces):
+            hit = np.isin(piece.segment.tables[""].keys, dead)
             if not hit.any():
                 continue
-            self._alive[number] = self._alive[number] & ~hit
-            for path, table in segment.tables.items():
-                if (lexicon := self._lexicons.get(path)) is not None:
-                    owners = table.keys // OBJECTS_PER_DOCUMENT if path else table.keys
-                    lexicon.remove(table.keys[np.isin(owners, dead)].tolist())
+            self._pieces[number] = replace(piece, alive=piece.alive & ~hit)
+            for path, table in piece.segment.tables.items():
+                owners = table.keys // OBJECTS_PER_DOCUMENT if path else table.keys
+                self._lexicons.remove(path, table.keys[np.isin(owners, dead)].tolist())
 
-    def _merge(self) -> None:
-        """Merge neighbours of a like size (ten to one), and rewrite a segment of which a fifth is dead."""
-        sizes = [int(np.count_nonzero(alive)) for alive in self._alive]
-        for number, alive in enumerate(self._alive):
-            if len(alive) - sizes[number] > max(100, len(alive) // 5):
-                self._rewrite(number, number + 1)
-                return
-        first = len(sizes)
-        while first > 0 and sizes[first - 1] < SEGMENT_DOCUMENTS:
-            first -= 1
-        for limit in (100, 1000, SEGMENT_DOCUMENTS):
-            start = len(sizes)
-            while start > first and sizes[start - 1] < limit:
-                start -= 1
-            if len(sizes) - start >= 10:
-                self._rewrite(start, len(sizes))
-                return
+    def _join_small(self) -> None:
+        first = self._busy
+        while first < len(self._pieces) and self._pieces[first].number is not None:
+            first += 1
+        free = self._pieces[first:]
+        found = merge.due([p.living for p in free], [p.rows - p.living for p in free], largest=_IN_PASSING)
+        if found is not None:
+            start, end = found
+            made = joined(free[start:end], self.mapping, None)
+            self._pieces[first + start : first + end] = [] if made is None else [made]
 
-    def _rewrite(self, start: int, end: int) -> None:
-        keys = [
-            segment.tables[""].keys[alive]
-            for segment, alive in zip(self._segments[start:end], self._alive[start:end], strict=True)
-        ]
-        run = [
-            (stored.seq_no, document)
-            for stored in self._documents.by_seq(np.concatenate(keys).tolist())
-            if (document := self._typed(stored.id, stored.source)) is not None
-        ]
-        merged = [pack(run, self.mapping, self._analyzers)] if run else []
-        self._segments = [*self._segments[:start], *merged, *self._segments[end:]]
-        self._alive = [*self._alive[:start], *(np.ones(len(run), np.bool_) for _ in merged), *self._alive[end:]]
+    def _nested_paths(self) -> list[str]:
+        return [path for piece in self._pieces for path in piece.segment.tables if path]
+
+    def _text_keys(self, path: str) -> NDArray[np.int64]:
+        """The keys of everything that lives at a path and has text, ascending."""
+        found = [np.zeros(0, np.int64)]
+        for piece in self._pieces:
+            if (table := piece.segment.tables.get(path)) is not None:
+                keys = table.keys[_has_text(table)]
+                documents = piece.segment.tables[""].keys[piece.alive]
+                owners = keys // OBJECTS_PER_DOCUMENT if path else keys
+                found.append(keys[np.isin(owners, documents)])
+        return np.concatenate(found)
 
     def _typed(self, doc_id: str, source: bytes) -> TypedDocument | None:
         try:
@@ -177,19 +283,9 @@ class Derived:
             return None
 
 
-def fresh(
-    folder: Path | None, documents: Documents, mapping: IndexMapping, analyzers: Analyzers, until: int
-) -> Derived:
-    """Return new structures in an emptied ``folder``, derived up to operation ``until``."""
-    slots = SLOTS
-    while True:
-        if folder is not None and folder.exists():
-            shutil.rmtree(folder)
-        derived = Derived(folder, documents, mapping, analyzers, slots)
-        try:
-            derived.derive(until)
-        except SlotsExhausted:
-            derived.close()
-            slots *= 2
-        else:
-            return derived
+def _has_text(table: SegmentTable) -> NDArray[np.bool_]:
+    found = np.zeros(table.rows, np.bool_)
+    for column in table.columns.values():
+        if isinstance(column, TextColumn):
+            found |= column.present
+    return found

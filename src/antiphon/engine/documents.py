@@ -8,6 +8,9 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 from antiphon.domain.store import StoredDocument, VersionType, Write, Written
 from antiphon.errors import AntiphonError, VersionConflict
 
@@ -149,6 +152,24 @@ class Documents:
         with self._lock:
             self._writer.execute("delete from docs where dead_at <= ?", (until,))
             self._writer.execute("delete from graves where dug_at < ?", (self._clock() - GRAVE_S,))
+
+    def living_seqs(self) -> NDArray[np.int64]:
+        """Return the sequence numbers of all current documents, ascending."""
+        rows = self._reader().execute("select seq from docs indexed by living where dead_at is null")
+        return np.sort(np.fromiter((row[0] for row in rows), np.int64))
+
+    def note(self, name: str, text: str) -> None:
+        """Remember a text, on disk when this returns whatever the durability of writes."""
+        with self._lock:
+            held = self._writer.execute("pragma synchronous").fetchone()[0]
+            self._writer.execute("pragma synchronous=full")
+            self._writer.execute("insert or replace into facts values(?, ?)", (name, text))
+            self._writer.execute(f"pragma synchronous={held}")
+
+    def noted(self, name: str) -> str | None:
+        """Return a remembered text."""
+        row = self._reader().execute("select value from facts where name = ?", (name,)).fetchone()
+        return None if row is None else str(row[0])
 
     def checkpoint(self) -> None:
         """Move the log into the database file, as far as readers allow."""

@@ -1,4 +1,4 @@
-"""Every index's data on this node, by uuid, and the thread that refreshes it."""
+"""Every index's data on this node, by uuid, and the threads that refresh it, tend it and build its graphs."""
 
 from __future__ import annotations
 
@@ -7,51 +7,61 @@ import shutil
 import sqlite3
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from antiphon.domain.analysis import AnalyzeRequest, Token
 from antiphon.domain.mapping import IndexMapping
 from antiphon.engine.analysis import Analyzers
+from antiphon.engine.pieces import Limits
 from antiphon.engine.store import Store, has_documents
 from antiphon.errors import DataLost
 
 _LOG = logging.getLogger(__name__)
 _TICK_S = 0.1
+_RETRY_S = 1.0
 _DELETE = "delete the index and index its documents again"
 
 
 class LocalEngine:
     """Fulfils ``flows.ports.Engine``. ``folder`` holds one folder per index; None keeps everything in memory."""
 
-    def __init__(self, folder: Path | None) -> None:
+    def __init__(self, folder: Path | None, limits: Limits | None = None) -> None:
         self._folder = folder
+        self._limits = limits
         if folder is not None:
             folder.mkdir(parents=True, exist_ok=True)
         self._stores: dict[str, Store] = {}
         self._lock = threading.RLock()
         self._stop = threading.Event()
         self._due: dict[str, float] = {}
-        self._thread = threading.Thread(target=self._refresh_all, name="antiphon-refresh", daemon=True)
-        self._thread.start()
+        self._threads = [
+            threading.Thread(target=self._rounds, args=(act,), name=f"antiphon-{name}", daemon=True)
+            for name, act in (("refresh", self._refresh), ("tend", self._tend), ("graph", self._build_graphs))
+        ]
+        for thread in self._threads:
+            thread.start()
 
     def create(self, uuid: str, mapping: IndexMapping, settings: Mapping[str, Any]) -> Store:
         """Make an empty index; IllegalArgument when its analysis settings cannot be built."""
         Analyzers(settings).check()
         with self._lock:
-            store = self._stores[uuid] = Store(self._place(uuid), mapping, settings)
+            store = self._stores[uuid] = Store(self._place(uuid), mapping, settings, self._limits)
         return store
 
     def open(self, uuid: str, mapping: IndexMapping, settings: Mapping[str, Any]) -> Store:
-        """Return the store, opened (its search structures derived) on first use; DataLost when it cannot be."""
+        """Return the store, opened (its search structures loaded, or derived anew) on first use.
+
+        DataLost when it cannot be.
+        """
         with self._lock:
             if (store := self._stores.get(uuid)) is None:
                 place = self._place(uuid)
                 if place is not None and not has_documents(place):
                     raise DataLost(f"there are no documents in [{place}]: put a copy of the folder there, or {_DELETE}")
                 try:
-                    store = self._stores[uuid] = Store(place, mapping, settings)
+                    store = self._stores[uuid] = Store(place, mapping, settings, self._limits)
                 except sqlite3.DatabaseError as error:
                     reason = f"the documents in [{place}] cannot be read ({error})"
                     raise DataLost(f"{reason}: put a copy of the folder there, or {_DELETE}") from error
@@ -86,42 +96,59 @@ class LocalEngine:
             built.chain(name)
 
     def close(self) -> None:
-        """Close everything. Idempotent."""
+        """Seal and close everything. Idempotent."""
         self._stop.set()
-        if self._thread is not threading.current_thread():
-            self._thread.join()
         with self._lock:
-            for store in self._stores.values():
-                store.close()
+            stores = list(self._stores.values())
             self._stores.clear()
+        for store in stores:
+            store.give_up_graphs()
+        for thread in self._threads:
+            if thread is not threading.current_thread():
+                thread.join()
+        for store in stores:
+            store.close()
 
     def _place(self, uuid: str) -> Path | None:
         return None if self._folder is None else self._folder / uuid
 
     def _discard(self, uuid: str, store: Store) -> None:
-        store.close()
+        store.close(keep=False)
         self._delete(uuid)
 
     def _delete(self, uuid: str) -> None:
         if (place := self._place(uuid)) is not None:
             shutil.rmtree(place, ignore_errors=True)
 
-    def _refresh_all(self) -> None:
+    def _rounds(self, act: Callable[[str, Store], None]) -> None:
+        again_at: dict[str, float] = {}
         while not self._stop.wait(_TICK_S):
             with self._lock:
                 stores = list(self._stores.items())
             for uuid, store in stores:
-                self._refresh_one(uuid, store)
+                if time.monotonic() < again_at.get(uuid, 0.0):
+                    continue
+                try:
+                    act(uuid, store)
+                except Exception:  # noqa: BLE001 - a thread serves every index: one that fails must not stop the others
+                    with self._lock:
+                        dropped = self._stores.get(uuid) is not store
+                    again_at[uuid] = time.monotonic() + _RETRY_S
+                    if not dropped:
+                        name = threading.current_thread().name
+                        _LOG.exception("[%s] of index [%s] failed; it is tried again", name, uuid)
 
-    def _refresh_one(self, uuid: str, store: Store) -> None:
+    def _refresh(self, uuid: str, store: Store) -> None:
         now = time.monotonic()
         if store.interval is None or not store.pending or now < self._due.get(uuid, 0.0):
             return
         self._due[uuid] = now + store.interval
-        try:
-            store.refresh()
-        except Exception:  # noqa: BLE001 - the thread serves every index: one that fails must not stop the others
-            with self._lock:
-                dropped = self._stores.get(uuid) is not store
-            if not dropped:
-                _LOG.exception("refresh of index [%s] failed; it is tried again", uuid)
+        store.refresh()
+
+    @staticmethod
+    def _tend(_: str, store: Store) -> None:
+        store.tend()
+
+    @staticmethod
+    def _build_graphs(_: str, store: Store) -> None:
+        store.build_graph()

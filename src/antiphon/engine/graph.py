@@ -20,8 +20,10 @@ from antiphon.domain.space import Space
 Floats = NDArray[np.float32]
 
 _INNER = {Space.INNERPRODUCT, Space.COSINESIMIL}
-_NORMALISED = 65_536
-"""Vectors brought to unit length at once: bounds the copy."""
+_SAMPLED = 65_536
+"""Vectors from which the ranges of the codes are learnt, at most about twice as many."""
+_AT_ONCE = 4_096
+"""Vectors added at once: bounds the copy, and how long a build goes on that nobody waits for."""
 _import_lock = threading.Lock()
 
 
@@ -63,13 +65,20 @@ class Graph:
         unfinished.replace(path)
 
 
+class Stopped(Exception):
+    """Nobody waits for the graph any more."""
+
+
 def has_graph(spec: VectorSpec) -> bool:
     """True when the field asks for a graph and its space has one."""
     return spec.graph and spec.space in (Space.L2, Space.INNERPRODUCT, Space.COSINESIMIL)
 
 
-def build_graph(vectors: Floats, spec: VectorSpec, threads: int = 0) -> Graph:
-    """Return a graph over float32 ``[n, d]``; ``threads`` 0 leaves one processor to others. Releases the GIL."""
+def build_graph(vectors: Floats, spec: VectorSpec, threads: int = 0, stop: threading.Event | None = None) -> Graph:
+    """Return a graph over float32 ``[n, d]``; Stopped when ``stop`` is set meanwhile. Releases the GIL.
+
+    ``threads`` 0 leaves one processor to others.
+    """
     faiss = load_faiss()
     metric = faiss.METRIC_INNER_PRODUCT if spec.space in _INNER else faiss.METRIC_L2
     index = faiss.IndexHNSWSQ(vectors.shape[1], faiss.ScalarQuantizer.QT_8bit, spec.m, metric)
@@ -77,8 +86,10 @@ def build_graph(vectors: Floats, spec: VectorSpec, threads: int = 0) -> Graph:
     faiss.omp_set_num_threads(threads or max(1, (os.cpu_count() or 2) - 1))
     try:
         index.train(_sample(vectors, spec.space))
-        for start in range(0, len(vectors), _NORMALISED):
-            part = np.ascontiguousarray(vectors[start : start + _NORMALISED])
+        for start in range(0, len(vectors), _AT_ONCE):
+            if stop is not None and stop.is_set():
+                raise Stopped
+            part = np.ascontiguousarray(vectors[start : start + _AT_ONCE])
             index.add(_unit(part) if spec.space is Space.COSINESIMIL else part)
     finally:
         faiss.omp_set_num_threads(1)
@@ -103,7 +114,7 @@ def load_faiss() -> Any:
 
 def _sample(vectors: Floats, space: Space) -> Floats:
     """Return some of the vectors, from which the ranges of the codes are learnt."""
-    step = max(1, len(vectors) // _NORMALISED)
+    step = max(1, len(vectors) // _SAMPLED)
     part = np.ascontiguousarray(vectors[::step])
     return _unit(part) if space is Space.COSINESIMIL else part
 

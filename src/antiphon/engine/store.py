@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import re
-import shutil
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -14,17 +14,20 @@ from antiphon.domain.document import TypedDocument
 from antiphon.domain.mapping import IndexMapping
 from antiphon.domain.store import IndexStats, StoredDocument, Write, Written
 from antiphon.engine.analysis import Analyzers
-from antiphon.engine.derived import Derived, fresh
+from antiphon.engine.derived import Derived, Job
 from antiphon.engine.documents import Documents
+from antiphon.engine.graph import Stopped
+from antiphon.engine.index_settings import durable, refresh_seconds
 from antiphon.engine.lexicon import SlotsExhausted
+from antiphon.engine.lexicons import Lexicons
+from antiphon.engine.manifest import Places, making_of
+from antiphon.engine.pieces import Limits
+from antiphon.engine.recovery import fresh, opened, save
 from antiphon.engine.snapshot import HeldSnapshot
-from antiphon.errors import AntiphonError, IllegalArgument
+from antiphon.errors import AntiphonError
 
 PENDING_DOCUMENTS = 20_000
 PENDING_VECTOR_BYTES = 64_000_000
-_UNITS = {"nanos": 1e-9, "micros": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
-
-
 _DOCUMENTS = "docs.db"
 
 
@@ -40,33 +43,41 @@ class _TornError(Exception):
 class Store:
     """Fulfils ``flows.ports.IndexStore``. ``folder`` None: nothing outlives the process.
 
-    Locks, always taken in this order: ``_refreshing`` (one refresh at a time), ``_writing`` (the log and what no
-    refresh has taken in: held while a commit reaches the disk), ``_publishing`` (the view and who holds one: held for
-    moments only, so that a search never waits for a write).
+    Locks, always taken in this order: ``_tending`` (one thread seals, merges and rebuilds), ``_refreshing`` (one
+    refresh at a time; whoever tends holds it for moments), ``_writing`` (the log and what no refresh has taken in:
+    held while a commit reaches the disk), ``_publishing`` (the view and who holds one: held for moments, so that a
+    search never waits for a write).
     """
 
-    def __init__(self, folder: Path | None, mapping: IndexMapping, settings: Mapping[str, Any]) -> None:
+    def __init__(
+        self, folder: Path | None, mapping: IndexMapping, settings: Mapping[str, Any], limits: Limits | None = None
+    ) -> None:
         self._folder = folder
         self._settings = dict(settings)
+        self._limits = limits or Limits()
         self._analyzers = Analyzers(self._settings)
         self._analyzers.check()
         if folder is not None:
             folder.mkdir(parents=True, exist_ok=True)
-        self._documents = Documents(None if folder is None else folder / _DOCUMENTS, durable=_durable(settings))
+        self._documents = Documents(None if folder is None else folder / _DOCUMENTS, durable=durable(settings))
+        self._places = None if folder is None else Places(folder)
         self._mapping = mapping
+        self._tending = threading.RLock()
         self._refreshing = threading.RLock()
         self._writing = threading.Lock()
         self._publishing = threading.Lock()
-        self._generation = 0
-        self._torn = False
+        self._stop = threading.Event()
+        self._torn = self._closed = False
         self._pending: list[tuple[int, TypedDocument]] = []
         self._pending_bytes = 0
         self._held: Counter[int] = Counter()
         self._when_free: Callable[[], None] | None = None
         self._operations = self._queries = 0
+        self._written_at = time.monotonic()
+        self._log_full = False
         self.interval = refresh_seconds(settings)
-        self._clear_derived()
-        self._derived = self._derive()
+        self.loaded = False
+        self._derived = self._open()
         self._view = self._derived.view()
 
     def get(self, doc_id: str) -> StoredDocument | None:
@@ -87,6 +98,7 @@ class Store:
                     if write.document is not None:
                         self._pending.append((outcome.seq_no, write.document))
                         self._pending_bytes += _vector_bytes(write.document)
+            self._written_at, self._log_full = time.monotonic(), True
             full = len(self._pending) >= PENDING_DOCUMENTS or self._pending_bytes >= PENDING_VECTOR_BYTES
         if full:
             self.refresh()
@@ -111,7 +123,7 @@ class Store:
                 self._torn = True
                 self._derived.advance(pending, until)
             except (SlotsExhausted, _TornError):
-                self._replace()
+                self._replace(self._derive(until))
             self._publish()
             self._torn = False
 
@@ -132,41 +144,86 @@ class Store:
         """Take the index's flat settings: refresh interval, durability, analysis (for what is derived from now on)."""
         analyzers = Analyzers(settings)
         analyzers.check()
-        before, self._settings = self._settings, dict(settings)
+        before, self._settings = making_of(self._settings), dict(settings)
         self.interval = refresh_seconds(settings)
-        self._documents.set_durable(_durable(settings))
-        if _analysis(before) != _analysis(self._settings):
+        self._documents.set_durable(durable(settings))
+        if before != making_of(self._settings):
             self._analyzers = analyzers
             self.rebuild()
 
     def stats(self) -> IndexStats:
         """Return counts and sizes."""
         living, superseded = self._documents.counts()
-        files = [] if self._folder is None else [path for path in self._folder.rglob("*") if path.is_file()]
         return IndexStats(
             living, superseded, self._view.documents, self.pending, self._derived.segments,
-            sum(path.stat().st_size for path in files), self._documents.last_seq, self._derived.vectors,
+            0 if self._folder is None else _size(self._folder), self._documents.last_seq, self._derived.vectors,
             self._operations, self._queries,
         )  # fmt: skip
 
     def flush(self) -> None:
-        """Refresh, and move the log of the documents into their file."""
-        self.refresh()
-        self._documents.checkpoint()
+        """Refresh, seal what is in memory, and move the log of the documents into their file."""
+        with self._tending:
+            self.refresh()
+            while self._round(lambda derived: derived.plan(self._limits, idle=True)):
+                pass
+            self._documents.checkpoint()
 
     def force_merge(self) -> None:
-        """Merge to as few segments as possible; returns when done."""
-        with self._refreshing:
+        """Merge to one segment; returns when done (a graph over it is built after that, in the background)."""
+        with self._tending:
             self.refresh()
-            self._derived.merge_all()
-            self._publish()
+            self._round(lambda derived: derived.plan_all())
 
     def rebuild(self) -> None:
-        """Delete every search structure and derive it anew from the documents; searches go on meanwhile."""
+        """Delete every search structure and derive it anew from the documents; searches and writes go on meanwhile."""
+        with self._tending:
+            held = self.snapshot()  # deaths from here on are remembered until they were caught up with
+            try:
+                derived = self._derive(held.view.seq)
+                with self._refreshing:
+                    self._catch_up(derived)
+                    self._publish()
+                    self._torn = False
+            finally:
+                held.close()
+
+    def tend(self) -> bool:
+        """Seal, merge, renew a worn text index or empty the log: one of them if it is due. False when nothing was."""
+        with self._tending:
+            if self._closed:
+                return False
+            idle = time.monotonic() - self._written_at >= self._limits.idle_s
+            if self._round(lambda derived: derived.plan(self._limits, idle=idle)):
+                return True
+            if self._derived.lexicons.dead_share() > self._limits.dead_text:
+                self._renew_text()
+                return True
+            if idle and self._log_full:
+                self._log_full = False
+                self._documents.checkpoint()
+                return True
+            return False
+
+    def build_graph(self) -> bool:
+        """Build one graph that is wanted; False when there is none. Takes long, and keeps nobody waiting."""
         with self._refreshing:
-            self._replace()
-            self._publish()
-            self._torn = False
+            derived = self._derived
+            job = None if self._stop.is_set() else derived.plan_graph(self._limits)
+        if job is None:
+            return False
+        try:
+            graph = job.build(self._stop)
+        except Stopped:
+            return False
+        with self._refreshing:
+            usable = derived is self._derived and not self._torn and not self._closed
+            if usable and derived.settle_graph(job, graph):
+                self._publish()
+        return True
+
+    def give_up_graphs(self) -> None:
+        """Let a build of a graph that is under way end soon, unfinished, and begin no other."""
+        self._stop.set()
 
     def when_free(self, act: Callable[[], None]) -> None:
         """Run ``act`` once no snapshot is held."""
@@ -176,24 +233,104 @@ class Store:
                 return
         act()
 
-    def close(self) -> None:
-        """Close everything. Idempotent."""
-        with self._refreshing:
-            self._derived.close()
-            self._documents.close()
+    def close(self, *, keep: bool = True) -> None:
+        """Close everything, with all on disk that the next start needs (``keep``). Idempotent."""
+        self._stop.set()
+        with self._tending, self._refreshing:
+            if self._closed:
+                return
+            self._closed = True
+            try:
+                if keep and self._places is not None:
+                    self.flush()
+            finally:
+                self._derived.close()
+                self._documents.close()
 
-    def _derive(self) -> Derived:
-        folder = None if self._folder is None else self._folder / "derived" / str(self._generation)
-        self._generation += 1
-        with self._writing:  # no write is half done
-            mapping, until = self._mapping, self._documents.last_seq
-        return fresh(folder, self._documents, mapping, self._analyzers, until)
+    def _open(self) -> Derived:
+        if self._folder is None or self._places is None:
+            return fresh(None, self._documents, self._mapping, self._analyzers, self._documents.last_seq)
+        making = making_of(self._settings)
+        derived, self.loaded = opened(
+            self._folder, self._places, self._documents, self._mapping, self._analyzers, making
+        )  # fmt: skip
+        return derived
 
-    def _replace(self) -> None:
-        old, self._derived = self._derived, self._derive()
-        with self._writing:  # what was written while deriving is taken in by the next refresh
-            self._pending = [(seq, document) for seq, document in self._pending if seq > self._derived.seq]
+    def _derive(self, until: int) -> Derived:
+        return fresh(self._places, self._documents, self._mapping, self._analyzers, until)
+
+    def _replace(self, derived: Derived) -> None:
+        old, self._derived = self._derived, derived
+        self._save()
         old.close()
+
+    def _catch_up(self, derived: Derived) -> None:
+        with self._writing:
+            self._pending, self._pending_bytes = [], 0
+            until, derived.mapping = self._documents.last_seq, self._mapping
+        try:
+            derived.catch_up(until)
+        except SlotsExhausted:
+            derived.close()
+            derived = self._derive(until)
+        self._replace(derived)
+        self._sweep()
+
+    def _round(self, plan: Callable[[Derived], Job | None]) -> bool:
+        """Do one job while others go on, and publish what it made; False when there was none."""
+        with self._refreshing:
+            derived = self._derived
+            job = None if self._torn else plan(derived)
+        if job is None:
+            return False
+        made = None
+        done = False
+        try:
+            made = derived.carry_out(job)
+            done = True
+        finally:
+            with self._refreshing:
+                if not done:
+                    derived.give_up()
+                elif derived is self._derived and not self._torn:  # no refresh had to derive anew meanwhile
+                    derived.settle(job, made)
+                    self._save()
+                    self._publish()
+        self._sweep()
+        return True
+
+    def _renew_text(self) -> None:
+        """Build the text indexes aside, without what is superseded, and swap them in."""
+        if self._places is None:
+            return
+        held = self.snapshot()
+        try:
+            with self._refreshing:
+                derived = self._derived
+            generation, folder = self._places.new_lexicons()
+            lexicons = Lexicons(folder, self._analyzers, derived.lexicons.slots)
+            for run in derived.runs(-1, held.view.seq):
+                lexicons.index(run, held.view.mapping)
+            lexicons.commit()
+            with self._refreshing:
+                if derived is self._derived and not self._torn:
+                    old = derived.use_generation(generation, lexicons)
+                    self._publish()  # commits the text that the manifest then names
+                    self._save()
+                    old.close()
+        finally:
+            held.close()
+        self._sweep()
+
+    def _save(self) -> None:
+        if self._places is not None:
+            save(self._derived, self._documents, making_of(self._settings))
+
+    def _sweep(self) -> None:
+        """Only who tends may: what others are making is not yet named."""
+        if self._places is not None:
+            with self._refreshing:
+                self._places.sweep(self._derived.manifest(making_of(self._settings)))
 
     def _publish(self) -> None:
         view = self._derived.view()
@@ -213,29 +350,15 @@ class Store:
         if act is not None:
             act()
 
-    def _clear_derived(self) -> None:
-        if self._folder is not None:
-            shutil.rmtree(self._folder / "derived", ignore_errors=True)
-
-
-def refresh_seconds(settings: Mapping[str, Any]) -> float | None:
-    """Return ``index.refresh_interval`` in seconds; None when it is off."""
-    text = str(settings.get("index.refresh_interval", "1s"))
-    if text in {"-1", "-1ms", "-1s"}:
-        return None
-    found = re.fullmatch(r"(\d+(?:\.\d+)?)(nanos|micros|ms|s|m|h|d)", text)
-    if found is None:
-        raise IllegalArgument(f"failed to parse setting [index.refresh_interval] with value [{text}] as a time value")
-    return float(found[1]) * _UNITS[found[2]] or 1.0
-
 
 def _vector_bytes(document: TypedDocument) -> int:
     return sum(vector.nbytes for row in document.rows for vector in row.vectors.values())
 
 
-def _durable(settings: Mapping[str, Any]) -> bool:
-    return str(settings.get("index.translog.durability", "request")).lower() != "async"
-
-
-def _analysis(settings: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in settings.items() if key.startswith("index.analysis.")}
+def _size(folder: Path) -> int:
+    """The bytes of all files; one that a merge deletes meanwhile counts nothing."""
+    total = 0
+    for path in folder.rglob("*"):
+        with suppress(FileNotFoundError):
+            total += path.stat().st_size if path.is_file() else 0
+    return total

@@ -1,0 +1,159 @@
+"""The text indexes of one index, one per nested path that has text, and the file that remembers their slots.
+
+A slot is on disk before anything that is indexed in it: after a crash no field can find another's words.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import orjson
+import tantivy
+from numpy.typing import NDArray
+
+from antiphon.domain.document import TypedDocument
+from antiphon.domain.mapping import IndexMapping
+from antiphon.engine.analysis import Analyzers
+from antiphon.engine.lexicon import Lexicon, LexiconView
+from antiphon.engine.manifest import Unusable
+from antiphon.engine.pack import object_key
+from antiphon.engine.segment_file import sync_folder
+
+Typed = Sequence[tuple[int, TypedDocument]]
+
+SLOTS = 32
+_FILE = "slots.json"
+_WORTH_A_LOOK = 1_000
+
+
+class Lexicons:
+    """The writing side: one thread at a time. ``folder`` None keeps them in memory, otherwise it exists."""
+
+    def __init__(self, folder: Path | None, analyzers: Analyzers, slots: int = SLOTS) -> None:
+        self._folder = folder
+        self._analyzers = analyzers
+        self._by_path: dict[str, Lexicon] = {}
+        self._analyzer_of: dict[str, dict[str, str]] = {}
+        self._removed = 0
+        self.slots = slots
+
+    @classmethod
+    def load(cls, folder: Path, analyzers: Analyzers) -> Lexicons:
+        """Return the lexicons of a folder as their last commit left them; Unusable when they cannot be read."""
+        try:
+            if not folder.is_dir():
+                raise Unusable("the text index is missing")
+            file = folder / _FILE
+            remembered: dict[str, Any] = (
+                orjson.loads(file.read_bytes()) if file.exists() else {"slots": SLOTS, "paths": {}}
+            )
+            loaded = cls(folder, analyzers, remembered["slots"])
+            for path, fields in remembered["paths"].items():
+                loaded._load_one(path, fields)
+        except (OSError, ValueError, KeyError) as error:
+            raise Unusable(f"the text index cannot be read ({error})") from error
+        return loaded
+
+    def _load_one(self, path: str, fields: Mapping[str, Sequence[str]]) -> None:
+        place = self._place(len(self._by_path))
+        if place is None or not tantivy.Index.exists(str(place)):
+            raise Unusable(f"the text index of [{path or '_doc'}] is missing")
+        lexicon = Lexicon(place, {name: slot for name, (slot, _) in fields.items()}, self._analyzers, self.slots)
+        self._by_path[path] = lexicon
+        self._analyzer_of[path] = {}
+        for name, (_, analyzer) in fields.items():
+            lexicon.assign(name, analyzer)
+            self._analyzer_of[path][name] = analyzer
+
+    def paths(self) -> list[str]:
+        """Return the nested paths that have text."""
+        return list(self._by_path)
+
+    def index(self, run: Typed, mapping: IndexMapping, only: Mapping[str, frozenset[int]] | None = None) -> None:
+        """Index the texts of documents; with ``only``, of their rows that have one of these keys (by path)."""
+        self._assign(run, mapping)
+        for seq, document in run:
+            for number, row in enumerate(document.rows):
+                key = object_key(seq, number) if row.nested else seq
+                if row.texts and (only is None or key in only[row.nested]):
+                    self._by_path[row.nested].add(key, row.texts)
+
+    def remove(self, path: str, keys: Iterable[int]) -> None:
+        """Drop documents or objects by key."""
+        if (lexicon := self._by_path.get(path)) is not None:
+            gone = list(keys)
+            lexicon.remove(gone)
+            self._removed += len(gone)
+
+    def commit(self) -> dict[str, LexiconView]:
+        """Make everything durable and return the views of it."""
+        return {path: lexicon.commit() for path, lexicon in self._by_path.items()}
+
+    def keys(self, path: str) -> NDArray[np.int64]:
+        """Return the keys that are indexed now, committed and ascending."""
+        if (lexicon := self._by_path.get(path)) is None:
+            return np.zeros(0, np.int64)
+        return np.sort(lexicon.commit().all(tantivy.Query.all_query())[0])
+
+    def dead_share(self) -> float:
+        """Return the largest share of superseded entries in a text index (0..1); looks only after many removals."""
+        if self._folder is None or self._removed < _WORTH_A_LOOK:
+            return 0.0
+        self._removed = 0
+        return max((_dead_share(place) for place in self._folder.iterdir() if place.is_dir()), default=0.0)
+
+    def close(self) -> None:
+        """Let merges finish and free the folder. Idempotent."""
+        for lexicon in self._by_path.values():
+            lexicon.close()
+
+    def _assign(self, run: Typed, mapping: IndexMapping) -> None:
+        fields: dict[str, dict[str, None]] = {}
+        for _, document in run:
+            for row in document.rows:
+                if row.texts:
+                    fields.setdefault(row.nested, {}).update(dict.fromkeys(row.texts))
+        new = False
+        for path, names in fields.items():
+            if (lexicon := self._by_path.get(path)) is None:
+                lexicon = Lexicon(self._place(len(self._by_path)), {}, self._analyzers, self.slots)
+                self._by_path[path] = lexicon
+                self._analyzer_of[path] = {}
+            for name in names:
+                if name not in lexicon.slots:
+                    known = mapping.field(name)
+                    analyzer = known.analyzer if known is not None else "standard"
+                    lexicon.assign(name, analyzer)
+                    self._analyzer_of[path][name] = analyzer
+                    new = True
+        if new:
+            self._remember()
+
+    def _place(self, number: int) -> Path | None:
+        return None if self._folder is None else self._folder / str(number)
+
+    def _remember(self) -> None:
+        if self._folder is None:
+            return
+        paths = {
+            path: {name: (lexicon.slots[name], analyzer) for name, analyzer in self._analyzer_of[path].items()}
+            for path, lexicon in self._by_path.items()
+        }
+        unfinished = self._folder / f"{_FILE}.unfinished"
+        with unfinished.open("wb") as file:
+            file.write(orjson.dumps({"slots": self.slots, "paths": paths}))
+            file.flush()
+            os.fsync(file.fileno())
+        unfinished.replace(self._folder / _FILE)
+        sync_folder(self._folder)
+
+
+def _dead_share(place: Path) -> float:
+    segments = orjson.loads((place / "meta.json").read_bytes())["segments"]
+    entries = sum(segment["max_doc"] for segment in segments)
+    dead = sum((segment.get("deletes") or {}).get("num_deleted_docs", 0) for segment in segments)
+    return dead / entries if entries else 0.0
