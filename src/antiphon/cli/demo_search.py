@@ -10,6 +10,7 @@ import typer
 
 from antiphon.cli.corpus import PASSAGES, QUERIES
 from antiphon.cli.demo_client import Client
+from antiphon.cli.index import HYBRID_WEIGHTS
 from antiphon.cli.rest_client import ndjson
 from antiphon.cli.terminal import columns, wrapped
 from antiphon.errors import AntiphonError
@@ -21,7 +22,7 @@ _HYBRID = {
         {
             "normalization-processor": {
                 "normalization": {"technique": "min_max"},
-                "combination": {"technique": "arithmetic_mean", "parameters": {"weights": [0.3, 0.7]}},
+                "combination": {"technique": "arithmetic_mean", "parameters": {"weights": HYBRID_WEIGHTS}},
             }
         }
     ]

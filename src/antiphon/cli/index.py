@@ -14,6 +14,8 @@ from antiphon.errors import AntiphonError, IllegalArgument
 
 group = typer.Typer(help="Create, list, delete and rebuild indexes on a server.", no_args_is_help=True)
 
+HYBRID_WEIGHTS = [0.3, 0.7]
+"""What words and meaning count in a hybrid search, in this order."""
 _ML = "/_plugins/_ml"
 Name = Annotated[str, typer.Argument(help="The index.")]
 
@@ -146,7 +148,7 @@ def search_pipeline(model_id: str) -> dict[str, Any]:
             {
                 "normalization-processor": {
                     "normalization": {"technique": "min_max"},
-                    "combination": {"technique": "arithmetic_mean"},
+                    "combination": {"technique": "arithmetic_mean", "parameters": {"weights": HYBRID_WEIGHTS}},
                 }
             }
         ],

@@ -37,7 +37,7 @@ class Semantic:
 def search(
     index: Annotated[str, typer.Argument(help="The index.")],
     text: Annotated[str, typer.Argument(help="What you look for.")],
-    hybrid: Annotated[bool, typer.Option("--hybrid", help="Fuse meaning and words.")] = False,
+    hybrid: Annotated[bool, typer.Option("--hybrid", help="Fuse words (weight 0.3) and meaning (0.7).")] = False,
     lexical: Annotated[bool, typer.Option("--lexical", help="Words only (BM25).")] = False,
     filters: Annotated[
         list[str] | None,
