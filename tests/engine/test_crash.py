@@ -1,4 +1,7 @@
-"""Kill -9 at any moment: every acknowledged write is there afterwards, and every structure agrees."""
+"""Kill -9 at any moment: every acknowledged write is there afterwards, and every structure agrees and is still used.
+
+Half of the children die at a moment, the others at a step: just before or after something becomes durable.
+"""
 
 from __future__ import annotations
 
@@ -15,19 +18,47 @@ import tantivy
 from antiphon.engine import LocalEngine
 from tests.engine.conftest import MAPPING, OFF
 
-KILLS = 20
+KILLS = 24
 ROOT = Path(__file__).parents[2]
 CHILD = """
-import sys, random
+import itertools, os, signal, sys, random, threading
 from pathlib import Path
-from antiphon.engine import LocalEngine
 from antiphon.domain.store import Write
+from antiphon.engine import LocalEngine
+from antiphon.engine.documents import Documents
+from antiphon.engine.graph import Graph
+from antiphon.engine.pieces import Limits
 from tests.engine.conftest import MAPPING, put
+
 chance = random.Random(int(sys.argv[2]))
-engine = LocalEngine(Path(sys.argv[1]))
+deadly = int(sys.argv[3])
+steps = itertools.count(1)
+
+def dying(function):
+    def act(*args, **options):
+        if next(steps) == deadly:
+            os.kill(os.getpid(), signal.SIGKILL)
+        done = function(*args, **options)
+        if next(steps) == deadly:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return done
+    return act
+
+limits = Limits(seal_documents=60, graph_vectors=100, idle_s=0.05, dead_text=0.1, removals=50)
+engine = LocalEngine(Path(sys.argv[1]), limits)
 at = engine.open if engine.known() else engine.create
 store = at("u", MAPPING, {"index.refresh_interval": "20ms"})
+if deadly:
+    os.fsync, Path.replace = dying(os.fsync), dying(Path.replace)
+    Documents.note, Graph.save = dying(Documents.note), dying(Graph.save)
+
+def always(act):
+    while True:
+        act()
+
 print("open", flush=True)
+for act in (store.tend, store.build_graph):
+    threading.Thread(target=always, args=(act,), daemon=True).start()
 for step in range(1_000_000):
     names = [str(chance.randrange(400)) for _ in range(chance.choice((1, 3, 40)))]
     values = [None if chance.random() < 0.3 else chance.randrange(10**9) for _ in names]
@@ -35,10 +66,13 @@ for step in range(1_000_000):
     print("try", ",".join(f"{n}={v}" for n, v in zip(names, values)), flush=True)
     store.write(writes)
     print("done", flush=True)
-    if chance.random() < 0.02:
-        store.force_merge()
-    if chance.random() < 0.02:
-        store.rebuild()
+    match chance.randrange(40):
+        case 0:
+            store.force_merge()
+        case 1:
+            store.rebuild()
+        case 2:
+            store.flush()
 """
 
 
@@ -46,7 +80,7 @@ def test_nothing_acknowledged_is_lost_and_nothing_deleted_comes_back(tmp_path: P
     chance = random.Random(7)
     expected: dict[str, str] = {}
     for kill in range(KILLS):
-        lines = _killed_child(tmp_path, kill, chance.uniform(0.02, 0.4))
+        lines = _killed_child(tmp_path, kill, chance)
         tried: dict[str, str] = {}
         for line in lines:
             word, _, rest = line.partition(" ")
@@ -59,15 +93,17 @@ def test_nothing_acknowledged_is_lost_and_nothing_deleted_comes_back(tmp_path: P
     assert len(expected) > 100
 
 
-def _killed_child(folder: Path, seed: int, after_s: float) -> list[str]:
+def _killed_child(folder: Path, seed: int, chance: random.Random) -> list[str]:
+    step = chance.randrange(1, 60) if seed % 2 else 0
     child = subprocess.Popen(
-        [sys.executable, "-c", CHILD, str(folder), str(seed)], stdout=subprocess.PIPE, text=True, cwd=ROOT
+        [sys.executable, "-c", CHILD, str(folder), str(seed), str(step)], stdout=subprocess.PIPE, text=True, cwd=ROOT
     )
     with child:
         assert child.stdout is not None
         assert child.stdout.readline() == "open\n"
-        time.sleep(after_s)  # the moment of death, not a wait for something
-        child.kill()
+        if not step:
+            time.sleep(chance.uniform(0.02, 0.6))  # the moment of death, not a wait for something
+            child.kill()
         lines = child.stdout.read().split("\n")
     return lines[:-1]  # the last one may be cut short
 
@@ -75,6 +111,7 @@ def _killed_child(folder: Path, seed: int, after_s: float) -> list[str]:
 def _checked(folder: Path, expected: dict[str, str], tried: dict[str, str]) -> dict[str, str]:
     engine = LocalEngine(folder)
     store = engine.open("u", MAPPING, OFF)
+    assert store.loaded, "the structures on disk were of no use"
     held = store.snapshot()
     table = held.view.table()
     rows = np.flatnonzero(table.alive)
@@ -82,10 +119,14 @@ def _checked(folder: Path, expected: dict[str, str], tried: dict[str, str]) -> d
     before = {doc_id: value for doc_id, value in expected.items() if value != "None"}
     after = {doc_id: value for doc_id, value in (expected | tried).items() if value != "None"}
     assert found in (before, after)
-    assert table.lexicon is not None
-    keys = table.lexicon.all(tantivy.Query.all_query())[0]
-    assert sorted(keys) == table.keys[rows].tolist()
-    assert sum(len(part.vectors["vec"].rows) for part in table.parts) == table.size
+    for path in ("", "part"):
+        alive = held.view.table(path)
+        assert alive.lexicon is not None
+        keys = alive.lexicon.all(tantivy.Query.all_query())[0]
+        assert sorted(keys) == alive.keys[alive.alive].tolist()
+    columns = [part.vectors["vec"] for part in table.parts]
+    assert sum(len(column.rows) for column in columns) == table.size
+    assert all(column.graph is None or column.graph.size == len(column.rows) for column in columns)
     assert held.view.table("part").alive.sum() == len(rows) == store.stats().documents
     held.close()
     engine.close()

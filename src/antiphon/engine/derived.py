@@ -73,9 +73,8 @@ class Derived:
         for run in self.runs(self.seq, until):
             self._append(run)
             if self._places is not None and len(run) >= RUN_DOCUMENTS:
-                self._pieces[-1:] = [
-                    piece for piece in (joined(self._pieces[-1:], self.mapping, self._places),) if piece is not None
-                ]
+                made = joined(self._pieces[-1:], self.mapping, self._places)
+                self._pieces[-1:] = [] if made is None else [made]
                 self._sealed_until = run[-1][0]
         self.seq = until
 
@@ -150,12 +149,19 @@ class Derived:
         """Return what should be joined next, None when all is well; ``settle`` or ``give_up`` ends it."""
         pieces = self._pieces
         if self._places is not None:
-            memory = [piece for piece in pieces if piece.number is None]
-            if memory and (idle or sum(piece.rows for piece in memory) >= limits.seal_documents):
-                return self._begin(len(pieces) - len(memory), len(pieces))
-            pieces = pieces[: len(pieces) - len(memory)]
-        found = merge.due([piece.living for piece in pieces], [piece.rows - piece.living for piece in pieces])
+            memory = sum(piece.rows for piece in pieces if piece.number is None)
+            if memory and (idle or memory >= limits.seal_documents):
+                return self.plan_seal()
+            pieces = [piece for piece in pieces if piece.number is not None]
+        found = merge.due(*_sizes(pieces), idle_from=limits.graph_vectors if idle else None)
         return None if found is None else self._begin(*found)
+
+    def plan_seal(self) -> Job | None:
+        """Return the job that puts what is only in memory on disk; None when all is there."""
+        memory = sum(piece.number is None for piece in self._pieces)
+        if self._places is None or not memory:
+            return None
+        return self._begin(len(self._pieces) - memory, len(self._pieces))
 
     def plan_all(self) -> Job | None:
         """Return the job that makes one segment of all without dead documents; None when it is so already."""
@@ -255,7 +261,7 @@ class Derived:
         while first < len(self._pieces) and self._pieces[first].number is not None:
             first += 1
         free = self._pieces[first:]
-        found = merge.due([p.living for p in free], [p.rows - p.living for p in free], largest=_IN_PASSING)
+        found = merge.due(*_sizes(free), largest=_IN_PASSING)
         if found is not None:
             start, end = found
             made = joined(free[start:end], self.mapping, None)
@@ -281,6 +287,11 @@ class Derived:
         except AntiphonError as error:
             _LOG.warning("document [%s] no longer fits its mapping and is not searchable: %s", doc_id, error.reason)
             return None
+
+
+def _sizes(pieces: Sequence[Piece]) -> tuple[list[int], list[int]]:
+    living = [piece.living for piece in pieces]
+    return living, [piece.rows - lives for piece, lives in zip(pieces, living, strict=True)]
 
 
 def _has_text(table: SegmentTable) -> NDArray[np.bool_]:

@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import orjson
@@ -27,7 +26,6 @@ Typed = Sequence[tuple[int, TypedDocument]]
 
 SLOTS = 32
 _FILE = "slots.json"
-_WORTH_A_LOOK = 1_000
 
 
 class Lexicons:
@@ -42,19 +40,23 @@ class Lexicons:
         self.slots = slots
 
     @classmethod
+    def begin(cls, folder: Path | None, analyzers: Analyzers, slots: int = SLOTS) -> Lexicons:
+        """Return empty lexicons in an empty folder."""
+        begun = cls(folder, analyzers, slots)
+        begun._remember()
+        return begun
+
+    @classmethod
     def load(cls, folder: Path, analyzers: Analyzers) -> Lexicons:
         """Return the lexicons of a folder as their last commit left them; Unusable when they cannot be read."""
         try:
             if not folder.is_dir():
                 raise Unusable("the text index is missing")
-            file = folder / _FILE
-            remembered: dict[str, Any] = (
-                orjson.loads(file.read_bytes()) if file.exists() else {"slots": SLOTS, "paths": {}}
-            )
+            remembered = orjson.loads((folder / _FILE).read_bytes())
             loaded = cls(folder, analyzers, remembered["slots"])
             for path, fields in remembered["paths"].items():
                 loaded._load_one(path, fields)
-        except (OSError, ValueError, KeyError) as error:
+        except (OSError, ValueError, KeyError, TypeError) as error:
             raise Unusable(f"the text index cannot be read ({error})") from error
         return loaded
 
@@ -99,9 +101,9 @@ class Lexicons:
             return np.zeros(0, np.int64)
         return np.sort(lexicon.commit().all(tantivy.Query.all_query())[0])
 
-    def dead_share(self) -> float:
-        """Return the largest share of superseded entries in a text index (0..1); looks only after many removals."""
-        if self._folder is None or self._removed < _WORTH_A_LOOK:
+    def dead_share(self, after: int) -> float:
+        """Return the largest share of superseded entries in a text index (0..1); looks once per ``after`` removals."""
+        if self._folder is None or self._removed < after:
             return 0.0
         self._removed = 0
         return max((_dead_share(place) for place in self._folder.iterdir() if place.is_dir()), default=0.0)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, cast
 
 import numpy as np
@@ -10,22 +10,28 @@ from numpy.typing import NDArray
 
 from antiphon.engine.columns import FeatureColumn, KeywordColumn, NumberColumn, Starts, TermList, TextColumn
 from antiphon.engine.segment import Column, Segment, SegmentTable
-from antiphon.engine.vectors import VectorColumn
+from antiphon.engine.vectors import Floats, VectorColumn
 
 Mask = NDArray[np.bool_]
 Array = NDArray[Any]
+Room = Callable[[tuple[int, int]], Floats]
 
 TIERS = (100, 1_000, 10_000, 100_000)
 """Ten neighbours below one of these sizes become one segment."""
 _TOGETHER = 10
 _DEAD_SHARE = 5
+_COPIED = 16_384
 
 
-def due(sizes: Sequence[int], dead: Sequence[int], largest: int = TIERS[-1]) -> tuple[int, int] | None:
+def due(
+    sizes: Sequence[int], dead: Sequence[int], largest: int = TIERS[-1], *, idle_from: int | None = None
+) -> tuple[int, int] | None:
     """Return the range of segments that should become one; None when all is well.
 
     ``sizes`` and ``dead`` count living and dead documents by segment. Ten neighbours of a like size (each below one
-    of the tiers up to ``largest``) merge; a segment of which a fifth is dead is rewritten alone.
+    of the tiers up to ``largest``) merge; a segment of which a fifth is dead is rewritten alone. When there is time,
+    neighbours that have ``idle_from`` documents together merge as soon as none of them is more than half of them all:
+    so a document is rewritten at most about once per doubling.
     """
     for number, gone in enumerate(dead):
         if gone > max(100, (sizes[number] + gone) // _DEAD_SHARE):
@@ -33,18 +39,40 @@ def due(sizes: Sequence[int], dead: Sequence[int], largest: int = TIERS[-1]) -> 
     for limit in TIERS:
         if limit > largest:
             break
-        start = 0
-        for end in range(len(sizes) + 1):
-            if end < len(sizes) and sizes[end] < limit:
-                continue
+        for start, end in _runs_below(sizes, limit):
             if end - start >= _TOGETHER:
                 return start, end
+    return None if idle_from is None else _balanced(sizes, idle_from, largest)
+
+
+def _runs_below(sizes: Sequence[int], limit: int) -> list[tuple[int, int]]:
+    runs, start = [], 0
+    for end in range(len(sizes) + 1):
+        if end == len(sizes) or sizes[end] >= limit:
+            runs.append((start, end))
             start = end + 1
+    return runs
+
+
+def _balanced(sizes: Sequence[int], least: int, largest: int) -> tuple[int, int] | None:
+    for first, end in _runs_below(sizes, largest):
+        for start in range(first, end - 1):
+            some = sizes[start:end]
+            if sum(some) >= least and 2 * max(some) <= sum(some):
+                return start, end
     return None
 
 
-def merged(segments: Sequence[Segment], alive: Sequence[Mask]) -> Segment | None:
-    """Return one segment of the living documents; ``alive[s]`` bool tells which. None when there are none."""
+def in_memory(shape: tuple[int, int]) -> Floats:
+    """Return room for vectors, float32 of ``shape``."""
+    return np.empty(shape, np.float32)
+
+
+def merged(segments: Sequence[Segment], alive: Sequence[Mask], room: Room = in_memory) -> Segment | None:
+    """Return one segment of the living documents; ``alive[s]`` bool tells which. None when there are none.
+
+    Vectors, which may be more than memory holds, are put where ``room`` says.
+    """
     enclosing = {path: outer for segment in segments for path, outer in segment.enclosing.items()}
     kept: dict[str, list[Mask]] = {"": list(alive)}
     tables: dict[str, SegmentTable] = {}
@@ -55,7 +83,7 @@ def merged(segments: Sequence[Segment], alive: Sequence[Mask]) -> Segment | None
             outer = kept[enclosing[path]]
             kept[path] = [mask[part.parents] for part, mask in zip(parts, outer, strict=True)]
         if any(mask.any() for mask in kept[path]):
-            tables[path] = _table(parts, kept[path], outer)
+            tables[path] = _table(parts, kept[path], outer, room)
     if "" not in tables:
         return None
     return Segment(tables, {path: outer for path, outer in enclosing.items() if path in tables})
@@ -64,7 +92,7 @@ def merged(segments: Sequence[Segment], alive: Sequence[Mask]) -> Segment | None
 _NO_ROWS = SegmentTable(np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0, np.int32))
 
 
-def _table(parts: Sequence[SegmentTable], kept: Sequence[Mask], outer: Sequence[Mask]) -> SegmentTable:
+def _table(parts: Sequence[SegmentTable], kept: Sequence[Mask], outer: Sequence[Mask], room: Room) -> SegmentTable:
     parents = np.zeros(0, np.int64)
     offsets = np.zeros(0, np.int32)
     if outer:
@@ -78,7 +106,7 @@ def _table(parts: Sequence[SegmentTable], kept: Sequence[Mask], outer: Sequence[
             columns[name] = column
     vectors: dict[str, VectorColumn] = {}
     for name in dict.fromkeys(name for part in parts for name in part.vectors):
-        vector = _vectors([part.vectors.get(name) for part in parts], kept)
+        vector = _vectors([part.vectors.get(name) for part in parts], kept, room)
         if len(vector.rows):
             vectors[name] = vector
     keys = np.concatenate([part.keys[mask] for part, mask in zip(parts, kept, strict=True)])
@@ -197,13 +225,17 @@ def _encoded(terms: TermList, codes: Array) -> list[bytes]:
     return [blob[start:end] for start, end in zip(starts[codes].tolist(), terms.ends[codes].tolist(), strict=True)]
 
 
-def _vectors(columns: Sequence[VectorColumn | None], kept: Sequence[Mask]) -> VectorColumn:
+def _vectors(columns: Sequence[VectorColumn | None], kept: Sequence[Mask], room: Room) -> VectorColumn:
     new = _renumbered(kept)
     there = [(column, mask, rows) for column, mask, rows in zip(columns, kept, new, strict=True) if column is not None]
-    chosen = [mask[column.rows] for column, mask, _ in there]
-    return VectorColumn(
-        there[0][0].spec,
-        np.concatenate([column.vectors[pick] for (column, _, _), pick in zip(there, chosen, strict=True)]),
-        np.concatenate([rows[column.rows[pick]] for (column, _, rows), pick in zip(there, chosen, strict=True)]),
-        np.concatenate([column.lengths_squared()[pick] for (column, _, _), pick in zip(there, chosen, strict=True)]),
-    )
+    chosen = [np.flatnonzero(mask[column.rows]) for column, mask, _ in there]
+    vectors = room((sum(map(len, chosen)), there[0][0].vectors.shape[1]))
+    at = 0
+    for (column, _, _), pick in zip(there, chosen, strict=True):
+        for start in range(0, len(pick), _COPIED):
+            some = pick[start : start + _COPIED]
+            vectors[at : at + len(some)] = column.vectors[some]
+            at += len(some)
+    rows = [rows[column.rows[pick]] for (column, _, rows), pick in zip(there, chosen, strict=True)]
+    squares = [column.lengths_squared()[pick] for (column, _, _), pick in zip(there, chosen, strict=True)]
+    return VectorColumn(there[0][0].spec, vectors, np.concatenate(rows), np.concatenate(squares))

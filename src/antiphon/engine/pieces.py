@@ -5,8 +5,10 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,13 +16,14 @@ from numpy.typing import NDArray
 from antiphon.domain.mapping import IndexMapping
 from antiphon.engine.graph import Graph, build_graph, has_graph, load_graph
 from antiphon.engine.manifest import Places, Sealed, Unusable
-from antiphon.engine.merge import merged
+from antiphon.engine.merge import in_memory, merged
 from antiphon.engine.segment import Segment
 from antiphon.engine.segment_file import UnreadableSegment, read_segment, sync_folder, write_segment
-from antiphon.engine.vectors import VectorColumn
+from antiphon.engine.vectors import Floats, VectorColumn
 
 _LOG = logging.getLogger(__name__)
 _FILE = "columns.bin"
+_LARGE_BYTES = 32_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,13 +31,15 @@ class Limits:
     """When the background acts. The defaults are for production; tests choose smaller ones.
 
     ``seal_documents`` in memory go to disk together, fewer after ``idle_s`` seconds without a write; a sealed segment
-    of ``graph_vectors`` vectors gets a graph; a lexicon of which ``dead_text`` (a share) is superseded is built anew.
+    of ``graph_vectors`` vectors gets a graph; a lexicon of which ``dead_text`` (a share) is superseded is built anew,
+    which is looked at once per ``removals``.
     """
 
     seal_documents: int = 10_000
     graph_vectors: int = 20_000
     idle_s: float = 3.0
     dead_text: float = 0.3
+    removals: int = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,19 +71,41 @@ class Piece:
 
 def joined(pieces: Sequence[Piece], mapping: IndexMapping, places: Places | None) -> Piece | None:
     """Return the living documents of ``pieces`` as one, on disk when there are ``places``; None when all are dead."""
-    segment = merged([piece.segment for piece in pieces], [piece.alive for piece in pieces])
-    if segment is None:
-        return None
-    piece = Piece(segment, np.ones(segment.tables[""].rows, np.bool_))
-    return piece if places is None else sealed(piece, mapping, places)
-
-
-def sealed(piece: Piece, mapping: IndexMapping, places: Places) -> Piece:
-    """Return a piece as it reads from the disk, to which it has been written."""
+    segments, alive = [piece.segment for piece in pieces], [piece.alive for piece in pieces]
+    if places is None:
+        segment = merged(segments, alive)
+        return None if segment is None else Piece(segment, np.ones(segment.tables[""].rows, np.bool_))
     number, place = places.new_segment()
-    write_segment(place / _FILE, piece.segment)
+    with _Scratch(place) as scratch:
+        segment = merged(segments, alive, scratch.room)
+        if segment is None:
+            return None
+        write_segment(place / _FILE, segment)
     sync_folder(place.parent)
-    return Piece(read_segment(place / _FILE, mapping), piece.alive, number)
+    return Piece(read_segment(place / _FILE, mapping), np.ones(segment.tables[""].rows, np.bool_), number)
+
+
+class _Scratch:
+    """Room for many vectors in files, which the system can write out when memory is short; gone at the end."""
+
+    def __init__(self, place: Path) -> None:
+        self._place = place
+        self._files: list[Path] = []
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for file in self._files:
+            with suppress(OSError):  # a system that keeps mapped files has them until the segment goes
+                file.unlink()
+
+    def room(self, shape: tuple[int, int]) -> Floats:
+        """Return room for vectors, float32 of ``shape``."""
+        if 4 * shape[0] * shape[1] < _LARGE_BYTES:
+            return in_memory(shape)
+        self._files.append(self._place / f"{len(self._files)}.scratch")
+        return np.memmap(self._files[-1], np.float32, "w+", shape=shape)
 
 
 def loaded(named: Sealed, living: NDArray[np.int64], mapping: IndexMapping, places: Places) -> Piece:

@@ -48,7 +48,7 @@ def fresh(
     slots = SLOTS
     while True:
         generation, folder = (0, None) if places is None else places.new_lexicons()
-        lexicons = Lexicons(folder, analyzers, slots)
+        lexicons = Lexicons.begin(folder, analyzers, slots)
         derived = Derived(places, documents, mapping, analyzers, lexicons, generation)
         try:
             derived.derive(until)

@@ -164,8 +164,7 @@ class Store:
         """Refresh, seal what is in memory, and move the log of the documents into their file."""
         with self._tending:
             self.refresh()
-            while self._round(lambda derived: derived.plan(self._limits, idle=True)):
-                pass
+            self._round(lambda derived: derived.plan_seal())
             self._documents.checkpoint()
 
     def force_merge(self) -> None:
@@ -195,7 +194,7 @@ class Store:
             idle = time.monotonic() - self._written_at >= self._limits.idle_s
             if self._round(lambda derived: derived.plan(self._limits, idle=idle)):
                 return True
-            if self._derived.lexicons.dead_share() > self._limits.dead_text:
+            if self._derived.lexicons.dead_share(self._limits.removals) > self._limits.dead_text:
                 self._renew_text()
                 return True
             if idle and self._log_full:
@@ -308,7 +307,7 @@ class Store:
             with self._refreshing:
                 derived = self._derived
             generation, folder = self._places.new_lexicons()
-            lexicons = Lexicons(folder, self._analyzers, derived.lexicons.slots)
+            lexicons = Lexicons.begin(folder, self._analyzers, derived.lexicons.slots)
             for run in derived.runs(-1, held.view.seq):
                 lexicons.index(run, held.view.mapping)
             lexicons.commit()
