@@ -111,6 +111,11 @@ def _manifest_of_old(_: Path, patch: pytest.MonkeyPatch) -> None:
     patch.setattr(manifest, "FORMAT", -1)
 
 
+def _postings_are_gone(place: Path, _: pytest.MonkeyPatch) -> None:
+    for file in (place / "lex/0/0").glob("*.term"):
+        file.unlink()
+
+
 DAMAGES: dict[str, Callable[[Path, pytest.MonkeyPatch], object]] = {
     "a segment is gone": lambda place, _: shutil.rmtree(place / "seg" / "0"),
     "a segment is cut short": lambda place, _: (place / "seg" / "0" / "columns.bin").write_bytes(b"antiseg1"),
@@ -121,7 +126,7 @@ DAMAGES: dict[str, Callable[[Path, pytest.MonkeyPatch], object]] = {
     "the slots are damaged": lambda place, _: (place / "lex" / "0" / "slots.json").write_text("[]"),
     "the slots are gone": lambda place, _: (place / "lex/0/slots.json").rename(place / "lex/0/other.json"),
     "postings are cut short": lambda place, _: [f.write_bytes(b"") for f in (place / "lex/0/0").glob("*.idx")],
-    "postings are gone": lambda place, _: [f.unlink() for f in (place / "lex/0/0").glob("*.term")],
+    "postings are gone": _postings_are_gone,
     "another version made them": _manifest_of_old,
 }
 
