@@ -169,6 +169,22 @@ def test_what_should_become_one(sizes: list[int], dead: list[int], expected: tup
     assert due(sizes, dead) == expected
 
 
+@pytest.mark.parametrize(
+    ("sizes", "expected"),
+    [
+        ([], None),
+        ([14_000] * 7, (0, 7)),
+        ([9_000] * 2, None),
+        ([90_000, 5_000, 5_000, 5_000, 8_000], (1, 5)),
+        ([90_000, 12_000], None),
+        ([200_000, 90_000, 90_000], (1, 3)),
+        ([200_000, 200_000], None),
+    ],
+)
+def test_what_should_become_one_when_there_is_time(sizes: list[int], expected: tuple[int, int] | None) -> None:
+    assert due(sizes, [0] * len(sizes), idle_from=20_000) == expected
+
+
 @given(st.lists(st.integers(1, 10 * TIERS[-1]), max_size=200))
 def test_joining_comes_to_an_end_with_few_segments(sizes: list[int]) -> None:
     for _ in range(len(sizes) + 1):

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import logging
 import shutil
+import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -260,6 +262,52 @@ def test_many_vectors_are_joined_outside_memory(
     store.force_merge()
     assert ids_of(store) == [str(n) for n in range(40)]
     assert [path.name for path in (tmp_path / "index" / "seg").glob("*/*")] == ["columns.bin"]
+
+
+def test_the_log_is_emptied_when_nobody_writes(opened: Callable[..., Store], tmp_path: Path) -> None:
+    store = opened(replace(LAZY, idle_s=0.0))
+    fill(store, 50)
+    log = tmp_path / "index" / "docs.db-wal"
+    assert log.stat().st_size > 0
+    while store.tend():
+        pass
+    assert log.stat().st_size == 0
+    assert store.stats().segments == 1
+
+
+def test_snapshots_stay_whole_while_everything_happens_at_once(opened: Callable[..., Store]) -> None:
+    store = opened(Limits(seal_documents=50, graph_vectors=10**9, idle_s=0.0, dead_text=0.1, removals=50))
+    fill(store, 40)
+    done = threading.Event()
+    seen: list[int] = []
+
+    def read() -> None:
+        while not done.is_set():
+            held = store.snapshot()
+            rows = np.flatnonzero(held.view.table().alive)
+            seen.append(len(held.stored(rows.tolist())))
+            held.close()
+
+    def tend() -> None:
+        while not done.is_set():
+            store.tend()
+
+    with ThreadPoolExecutor(3) as pool:
+        working = [pool.submit(act) for act in (read, read, tend)]
+        for start in range(0, 600, 40):
+            store.write([Write(str(n)) for n in range(start, start + 20)])
+            fill(store, 40, start + 20)
+            if start % 400 == 0:
+                store.rebuild()
+        done.set()
+        for one in working:
+            one.result()
+    assert len(seen) > 10
+    alive = set(range(40))
+    for start in range(0, 600, 40):
+        alive -= set(range(start, start + 20))
+        alive |= set(range(start + 20, start + 60))
+    assert sorted(map(int, ids_of(store))) == sorted(alive)
 
 
 def test_an_engine_tends_its_indexes_by_itself(tmp_path: Path) -> None:

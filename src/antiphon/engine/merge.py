@@ -20,7 +20,8 @@ TIERS = (100, 1_000, 10_000, 100_000)
 """Ten neighbours below one of these sizes become one segment."""
 _TOGETHER = 10
 _DEAD_SHARE = 5
-_COPIED = 16_384
+_COPIED = 2_048
+"""Vectors copied at once: other threads run in between."""
 
 
 def due(

@@ -130,9 +130,13 @@ class Store:
     def snapshot(self) -> HeldSnapshot:
         """Return the current snapshot, held for the caller, who closes it."""
         with self._publishing:
+            self._queries += 1
+        return self._hold()
+
+    def _hold(self) -> HeldSnapshot:
+        with self._publishing:
             view = self._view
             self._held[view.seq] += 1
-            self._queries += 1
         return HeldSnapshot(view, lambda: self._let_go(view.seq))
 
     def remap(self, mapping: IndexMapping) -> None:
@@ -176,7 +180,7 @@ class Store:
     def rebuild(self) -> None:
         """Delete every search structure and derive it anew from the documents; searches and writes go on meanwhile."""
         with self._tending:
-            held = self.snapshot()  # deaths from here on are remembered until they were caught up with
+            held = self._hold()  # deaths from here on are remembered until they were caught up with
             try:
                 derived = self._derive(held.view.seq)
                 with self._refreshing:
@@ -302,7 +306,7 @@ class Store:
         """Build the text indexes aside, without what is superseded, and swap them in."""
         if self._places is None:
             return
-        held = self.snapshot()
+        held = self._hold()
         try:
             with self._refreshing:
                 derived = self._derived
