@@ -235,3 +235,16 @@ def test_limits() -> None:
         IndexMapping().typed("1", {"a": "x", "b": 1}, max_fields=2)
     with pytest.raises(IllegalArgument, match=r"Limit of mapping depth \[2\] has been exceeded"):
         IndexMapping().typed("1", {"a": {"b": {"c": 1}}}, max_depth=2)
+
+
+def test_new_fields_inside_nested_objects_leave_them_nested() -> None:
+    mapping = IndexMapping.parse(
+        {"properties": {"part": {"type": "nested"}, "o": {"properties": {"in": {"type": "nested"}}}}}
+    )
+    typed, grown = mapping.typed("1", {"part": [{"x": "y"}], "o": {"in": {"z": 1}}})
+    assert [row.nested for row in typed.rows] == ["", "part", "o.in"]
+    assert grown.body["properties"]["part"]["type"] == "nested"
+    assert grown.body["properties"]["o"]["properties"]["in"] == {
+        "type": "nested",
+        "properties": {"z": {"type": "long"}},
+    }

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
 import tantivy
 
+from antiphon.domain.document import TypedDocument, TypedRow
+from antiphon.domain.mapping import IndexMapping
 from antiphon.domain.store import VersionType, Write, Written
 from antiphon.engine import LocalEngine
 from antiphon.engine.documents import Documents
@@ -216,3 +220,18 @@ def test_unknown_analysis_is_refused_and_nothing_is_made(engine: LocalEngine) ->
     with pytest.raises(IllegalArgument, match=r"failed to find filter under \[nope\]"):
         engine.create("u2", MAPPING, settings)
     assert engine.known() == []
+
+
+def test_an_index_whose_disk_fails_does_not_keep_others_from_closing(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    engine = LocalEngine(tmp_path / "broken")
+    for uuid in ("gone", "kept"):
+        store = engine.create(uuid, IndexMapping.parse({}), {})
+        store.write([Write("1", b"{}", TypedDocument([TypedRow()]))])
+    shutil.rmtree(tmp_path / "broken" / "gone")
+    engine.close()
+    assert "index [gone] was not sealed" in caplog.text
+    again = LocalEngine(tmp_path / "broken")
+    assert again.open("kept", IndexMapping.parse({}), {}).stats().documents == 1
+    again.close()

@@ -56,10 +56,12 @@ class Inference:
 
     def _put(self, path: str, definition: Json) -> None:
         *parents, last = path.split(".")
-        holder = self.properties
+        holder, known = self.properties, self._body
         for name in parents:
+            known = known.get("properties", {}).get(name, {})
+            kept = {"type": "nested"} if known.get("type") == "nested" else {}
             # a value of the document may call the same name a leaf: reading it again refuses that
-            holder = holder.setdefault(name, {}).setdefault("properties", {})
+            holder = holder.setdefault(name, kept).setdefault("properties", {})
         # the first element of an array decides
         holder.setdefault(last, definition)
 

@@ -99,15 +99,18 @@ class LocalEngine:
         """Seal and close everything. Idempotent."""
         self._stop.set()
         with self._lock:
-            stores = list(self._stores.values())
+            stores = dict(self._stores)
             self._stores.clear()
-        for store in stores:
+        for store in stores.values():
             store.give_up_graphs()
         for thread in self._threads:
             if thread is not threading.current_thread():
                 thread.join()
-        for store in stores:
-            store.close()
+        for uuid, store in stores.items():
+            try:
+                store.close()
+            except Exception:  # noqa: BLE001 - one index whose disk fails must not keep the others from closing
+                _LOG.exception("index [%s] was not sealed; the next start derives what is missing", uuid)
 
     def _place(self, uuid: str) -> Path | None:
         return None if self._folder is None else self._folder / uuid
