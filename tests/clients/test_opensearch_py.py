@@ -43,7 +43,7 @@ def finished(ml: MlClient, task_id: str) -> dict[str, Any]:
         if task["state"] not in ("CREATED", "RUNNING"):
             return task
         assert time.monotonic() < deadline, task
-        time.sleep(0.01)
+        time.sleep(0.01)  # as a client polls: the API has no way to be told
 
 
 def registered(ml: MlClient, body: dict[str, Any]) -> str:

@@ -124,7 +124,7 @@ class _Player:
                 return response
             if time.monotonic() > deadline:
                 check([f"still so after {step.within_s:g} s", *missing], response)
-            time.sleep(_POLL_S)
+            time.sleep(_POLL_S)  # `until` is a poll by nature: the other side is a server
 
 
 def _filled_request(request: Request, names: Names) -> Request:

@@ -106,7 +106,7 @@ def _without_roles(client: Client, package: BuiltPackage, zip_url: str) -> str:
 
 def _refusal(client: Client, model_id: str) -> None:
     typer.echo("4. Forget the role: refused, never guessed")
-    status, answer = client.send("POST", f"{_ML}/models/{model_id}/_predict", {"text_docs": [QUERIES[0].text]})
+    status, answer, _ = client.send("POST", f"{_ML}/models/{model_id}/_predict", {"text_docs": [QUERIES[0].text]})
     if status != 400:
         raise AntiphonError(f"a predict without a role was answered with {status}, not 400")
     reason = answer["error"]["caused_by"]["reason"]

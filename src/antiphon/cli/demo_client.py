@@ -13,9 +13,9 @@ import time
 from pathlib import Path
 from typing import Any, Self
 
-import httpx
 import typer
 
+from antiphon.cli.rest_client import RestClient
 from antiphon.cli.terminal import Steps, steps, wrapped
 from antiphon.errors import AntiphonError, Unavailable
 
@@ -25,13 +25,12 @@ _WAIT_S = 600.0
 _LONG = 48
 
 
-class Client:
-    """Sends requests to one server. ``pid`` is that of a server started here, else None."""
+class Client(RestClient):
+    """The client of the shell that also shows what it sends. ``pid`` is that of a server started here, else None."""
 
     def __init__(self, url: str, process: subprocess.Popen[bytes] | None = None) -> None:
-        self.url = url.rstrip("/")
+        super().__init__(url)
         self._process = process
-        self._http = httpx.Client(base_url=self.url, timeout=120, trust_env=False)
 
     @classmethod
     def start(cls, folder: Path) -> Client:
@@ -51,7 +50,7 @@ class Client:
                     return cls(words.split("listens on ", 1)[1].split(",", 1)[0], process)
                 if process.poll() is not None:
                     raise Unavailable(f"the server did not start: {words.strip()}")
-                time.sleep(0.02)
+                time.sleep(0.02)  # until the child has said where it listens; its stderr is a file
         process.terminate()
         raise Unavailable(f"the server did not start within {_START_S:g} s")
 
@@ -65,32 +64,6 @@ class Client:
         if self._process is not None:
             self._process.terminate()
             self._process.wait(timeout=_START_S)
-
-    def send(self, method: str, path: str, body: Any = None) -> tuple[int, Any]:
-        """Return status and parsed answer; Unavailable when nothing answers."""
-        try:
-            response = self._http.request(method, path, json=body)
-        except httpx.HTTPError as error:
-            raise Unavailable(
-                f"nothing answers at {self.url} ({error}): start a server with `antiphon serve`"
-            ) from error
-        return response.status_code, response.json()
-
-    def ask(self, method: str, path: str, body: Any = None) -> Any:
-        """Return the answer; AntiphonError with the server's reason for anything but success."""
-        status, answer = self.send(method, path, body)
-        if status >= 300:
-            reason = answer.get("error", answer)
-            reason = reason.get("reason", reason) if isinstance(reason, dict) else reason
-            raise AntiphonError(f"{method} {path} was answered with {status}: {reason}")
-        return answer
-
-    def bulk(self, path: str, content: bytes) -> Any:
-        """Return the answer to a bulk request; AntiphonError for anything but success."""
-        response = self._http.post(path, content=content, headers={"content-type": "application/x-ndjson"})
-        if response.status_code >= 300:
-            raise AntiphonError(f"POST {path} was answered with {response.status_code}: {response.text}")
-        return response.json()
 
     def show(self, method: str, path: str, body: Any = None) -> Any:
         """The same, printing request and answer compactly."""
@@ -127,14 +100,8 @@ class Client:
             if answer[key] != while_:
                 return answer
             progress(f"   {doing}", 0, 0)
-            time.sleep(0.1)
+            time.sleep(0.1)  # the API has no way to be told when a task ends
         raise AntiphonError(f"{path} was still {while_} after {_WAIT_S:g} s")
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        self._http.close()
 
 
 class Served:

@@ -53,7 +53,7 @@ def search_journey(client: Client, model_id: str) -> Way:
     lines: list[Any] = []
     for passage in PASSAGES:
         lines += [{"index": {"_id": passage.name}}, {"text": passage.text}]
-    answer = client.bulk(f"/{INDEX}/_bulk?refresh=true", ndjson(lines))
+    answer = client.ask("POST", f"/{INDEX}/_bulk?refresh=true", ndjson(lines))
     if answer["errors"]:
         raise AntiphonError(f"the bulk request failed: {answer}")
     typer.echo(wrapped(f"POST /{INDEX}/_bulk -> {len(PASSAGES)} documents, one call to the model"))

@@ -141,7 +141,7 @@ def _provide(app: Any, settings: Settings, server: _Server) -> None:
             say(f"note: {note}")
         task = app.provide(package, source)
         while task is not None and not task.state.done and not server.should_exit:
-            time.sleep(0.05)
+            time.sleep(0.05)  # a thread of its own that only watches: tasks offer nothing to wait on
             task = app.node.tasks.get(task.task_id)
         if task is not None and task.state is TaskState.FAILED:
             raise IllegalArgument(f"the model [{source}] cannot be served: {task.error}")
@@ -171,7 +171,7 @@ def _follow_deploy(app: Any, package: Any, source: str, server: _Server) -> None
             how = f", {report.engine} {report.precision}" if report else ""
             say(f"model {model.model_id} is deployed{how}: POST /_plugins/_ml/models/{model.model_id}/_predict")
             return
-        time.sleep(0.05)
+        time.sleep(0.05)  # as above
 
 
 def _listen(host: str, port: int) -> socket.socket:

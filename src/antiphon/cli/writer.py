@@ -147,7 +147,7 @@ class Writer:
             busy = status == _BUSY or any(_status(item) == _BUSY for item in items)
             if not busy or pause is None:
                 break
-            time.sleep(pause)
+            time.sleep(pause)  # the server said 429: come back later
         if status >= 300:
             raise AntiphonError(f"{places}: the bulk request was answered with {status}: {reason_of(answer)}")
         for warning in warnings:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from antiphon.domain.setting import Mutability, Setting, SettingType, SettingValue
+from antiphon.domain.setting import Mutability, Setting, SettingType, SettingValue, setting_leaves
 from antiphon.errors import IllegalArgument, ParseError
 
+API_VERSION = "3.5.0"
+"""The OpenSearch version whose API is spoken; indices say that they were made by it."""
+
 PREFIX = "index."
-_MAX_DEPTH = 50
 _PRIVATE = frozenset({
     "index.uuid", "index.provided_name", "index.creation_date", "index.version.created", "index.version.upgraded",
 })  # fmt: skip
@@ -101,7 +102,7 @@ def flatten_settings(body: Mapping[str, Any]) -> dict[str, SettingValue | None]:
     ParseError for a key given twice, or a value that is neither a scalar nor a list of scalars.
     """
     flat: dict[str, SettingValue | None] = {}
-    for key, value in _leaves("", body):
+    for key, value in setting_leaves(body):
         full = key if key.startswith(PREFIX) else PREFIX + key
         if full in flat and flat[full] != value:
             raise ParseError(f"duplicate settings key [{full}], previous value [{flat[full]}], current value [{value}]")
@@ -220,23 +221,3 @@ def _without_patterns(
         else:
             spelled[key] = value
     return spelled
-
-
-def _leaves(prefix: str, section: Mapping[str, Any]) -> Iterator[tuple[str, SettingValue | None]]:
-    if prefix.count(".") > _MAX_DEPTH:
-        raise ParseError(f"settings nested more than {_MAX_DEPTH} levels deep below [{prefix.partition('.')[0]}]")
-    for name, value in section.items():
-        if isinstance(value, Mapping):
-            yield from _leaves(f"{prefix}{name}.", value)
-        elif isinstance(value, list):
-            yield prefix + name, [_scalar(prefix + name, item) for item in value]
-        else:
-            yield prefix + name, None if value is None else _scalar(prefix + name, value)
-
-
-def _scalar(key: str, value: object) -> str:
-    if isinstance(value, str):
-        return value
-    if isinstance(value, (bool, int, float)):
-        return json.dumps(value)
-    raise ParseError(f"only value lists are allowed in serialized settings, but [{key}] holds an object or null")

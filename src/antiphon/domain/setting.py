@@ -5,15 +5,19 @@ A value is kept the way OpenSearch keeps it: a scalar as the text that was sent,
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum, auto
+from typing import Any
 
 from antiphon.errors import IllegalArgument, ParseError
 
 SettingValue = str | list[str]
 """``"true"``, ``"99"``, ``"5gb"`` or ``["a", "b"]``."""
+
+_MAX_DEPTH = 50
 
 
 class SettingType(Enum):
@@ -146,6 +150,29 @@ def _regex(key: str, value: SettingValue) -> re.Pattern[str]:
         return re.compile(pattern)
     except re.error as error:
         raise IllegalArgument(f"{_unfit(key, pattern)} it is not a regular expression: {error}") from error
+
+
+def setting_leaves(section: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, SettingValue | None]]:
+    """Yield dotted key and value of a nested section: texts, lists of texts, None for null. ParseError otherwise."""
+    if prefix.count(".") > _MAX_DEPTH:
+        raise ParseError(f"settings nested more than {_MAX_DEPTH} levels deep below [{prefix.partition('.')[0]}]")
+    for name, value in section.items():
+        key = prefix + name
+        if isinstance(value, Mapping):
+            yield from setting_leaves(value, f"{key}.")
+        elif isinstance(value, list):
+            yield key, [_text(key, item) for item in value]
+        else:
+            yield key, None if value is None else _text(key, value)
+
+
+def _text(key: str, value: object) -> str:
+    if isinstance(value, str):
+        return value
+    if isinstance(value, (bool, int, float)):
+        return json.dumps(value)
+    held = "null" if value is None else "an object" if isinstance(value, Mapping) else "an array"
+    raise ParseError(f"only value lists are allowed in serialized settings, but [{key}] holds {held}")
 
 
 def _scalar(key: str, value: SettingValue) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import lru_cache
 from typing import Any
 
 from antiphon.domain.analysis import AnalyzeRequest, Token
@@ -69,12 +68,6 @@ class Analyzers:
         else:
             chain = self.chain(request.analyzer or "standard")
         return _tokens(chain, request.texts)
-
-
-@lru_cache(maxsize=8)
-def builtin_analyzers() -> Analyzers:
-    """Return the analyzers of an index without analysis settings."""
-    return Analyzers({})
 
 
 def _tokens(chain: Chain, texts: tuple[str, ...]) -> list[Token]:

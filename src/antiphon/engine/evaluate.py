@@ -20,7 +20,7 @@ from antiphon.engine.match_columns import (
     these_terms,
 )
 from antiphon.engine.match_pattern import fuzzy_terms, matching_terms
-from antiphon.engine.matches import Floats, Mask, Matches, Rows, ancestor_rows, nothing, required, table_of
+from antiphon.engine.matches import Floats, Mask, Matches, Rows, ancestor_rows, nothing, table_of
 from antiphon.engine.table import Table
 from antiphon.engine.text_match import text_query
 from antiphon.engine.view import View
@@ -54,6 +54,7 @@ from antiphon.query import (
     TextMatch,
     TextPhrase,
     TextTerms,
+    required_matches,
 )
 
 _K1 = 1.2
@@ -204,7 +205,7 @@ class Evaluation:
         for found in scored:
             mask = mask & found.mask
         optional = [self.matches(table, clause) for clause in query.should]
-        needed = required(
+        needed = required_matches(
             query.minimum_should_match, len(optional), 0 if query.must or query.filter or not optional else 1
         )
         if needed:

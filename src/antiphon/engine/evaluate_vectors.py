@@ -6,7 +6,7 @@ import numpy as np
 
 from antiphon.domain.field import DataType, Field
 from antiphon.domain.space import Space, score_of
-from antiphon.engine.matches import Evaluator, Floats, Mask, Matches, Rows, ancestor_rows, nothing
+from antiphon.engine.matches import Evaluator, Floats, Mask, Matches, Rows, ancestor_rows
 from antiphon.engine.table import Table
 from antiphon.errors import IllegalArgument, QueryShardError
 from antiphon.query import Knn
@@ -130,8 +130,3 @@ def _score_at(field: Field, distance: float) -> float:
         case _:
             raw = distance
     return float(score_of(field.vector.space, np.array([raw], np.float32))[0])
-
-
-def no_matches(table: Table) -> Matches:
-    """Return no match."""
-    return nothing(table)

@@ -11,7 +11,6 @@ import tantivy
 from antiphon.domain.field import Family, Field
 from antiphon.engine.lexicon import LexiconView
 from antiphon.engine.match_pattern import fuzzy_terms, literal_prefix, matching_terms
-from antiphon.engine.matches import required
 from antiphon.engine.table import Table
 from antiphon.errors import TooManyClauses
 from antiphon.query import (
@@ -27,6 +26,7 @@ from antiphon.query import (
     TextMatch,
     TextPhrase,
     TextTerms,
+    required_matches,
 )
 
 SCALE = 2.2
@@ -146,7 +146,7 @@ class _Writer:
             last = Pattern(self._field, PatternKind.PREFIX, words[-1][1][-1])
             parts[-1] = constant(self.any_of(expanded(self._lexicon, last)), 1.0)
         default = len(parts) if node.operator is Operator.AND else 1
-        needed = required(node.minimum_should_match, len(parts), default)
+        needed = required_matches(node.minimum_should_match, len(parts), default)
         if len(parts) == 1 and needed <= 1:
             return parts[0]
         if needed > len(parts):
@@ -232,7 +232,7 @@ def _bool(table: Table, node: Bool) -> Any | None:
                 return None
             clauses.append((occur, constant(part, 0.0) if silent else part))
     default = 0 if node.must or node.filter else 1
-    needed = required(node.minimum_should_match, len(node.should), default)
+    needed = required_matches(node.minimum_should_match, len(node.should), default)
     if needed > len(node.should):
         return tantivy.Query.empty_query()
     return boosted(tantivy.Query.boolean_query(clauses, needed), node.boost)

@@ -14,6 +14,7 @@ from antiphon.domain.field import Family
 from antiphon.domain.index import Alias, Index, IndexBody, Target
 from antiphon.domain.index_name import check_index_name, invalid_index_name
 from antiphon.domain.index_settings import (
+    API_VERSION,
     changed_settings,
     check_settings,
     created_settings,
@@ -30,7 +31,6 @@ from antiphon.flows.model_facts import model_facts
 from antiphon.flows.ports import IndexStore, Ports
 from antiphon.flows.templates import Templates
 
-API_VERSION = "3.5.0"
 _INDEX = "index"
 _BLOCKS = {
     "read": (("read", "7/index read (api)"),),

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
 
 from antiphon.domain.ingest_document import IngestDocument
-from antiphon.domain.pattern import star_pattern
 from antiphon.domain.pipeline import (
     Dropped,
     Embedded,
@@ -24,73 +21,20 @@ from antiphon.domain.pipeline import (
 from antiphon.domain.prediction import Prediction
 from antiphon.domain.processors.reading import read_pipeline
 from antiphon.domain.role import Role
-from antiphon.errors import AntiphonError, IllegalArgument, MissingResource
+from antiphon.errors import AntiphonError, IllegalArgument
+from antiphon.flows.definitions import Definitions
 from antiphon.flows.ports import Catalog, Clock
 
 Embed = Callable[[str, Sequence[str], Role], Prediction]
 """Model id, texts, role -> one vector per text, in order."""
 Outcome = IngestDocument | Dropped | AntiphonError
-_KIND = "ingest_pipeline"
 
 
-class Pipelines:
-    """The pipelines of this node, parsed once each. Thread-safe."""
+class Pipelines(Definitions[Pipeline]):
+    """The ingest pipelines of this node. A put does not look models up."""
 
     def __init__(self, catalog: Catalog) -> None:
-        self._catalog = catalog
-        self._lock = threading.Lock()
-        self._changes = 0
-        self._parsed: dict[str, Pipeline | None] = {}
-        self._guards: list[Callable[[Pipeline], None]] = []
-
-    def guard(self, check: Callable[[Pipeline], None]) -> None:
-        """Ask ``check`` before a pipeline is put; it raises to refuse."""
-        self._guards.append(check)
-
-    def put(self, pipeline_id: str, body: dict[str, Any]) -> None:
-        """Create or replace; ParseError or IllegalArgument when it cannot be understood. Models are not looked up."""
-        parsed = read_pipeline(pipeline_id, body)
-        for check in self._guards:
-            check(parsed)
-        self._catalog.put_definition(_KIND, pipeline_id, body)
-        self._forget()
-
-    def get(self, patterns: Sequence[str] = ()) -> dict[str, dict[str, Any]]:
-        """Return the bodies as they were put, of the ids and patterns given (none: all), in order of creation."""
-        wanted = [star_pattern(pattern) for pattern in patterns]
-        return {
-            pipeline_id: body
-            for pipeline_id, body in self._catalog.definitions(_KIND)
-            if not wanted or any(pattern.fullmatch(pipeline_id) for pattern in wanted)
-        }
-
-    def delete(self, pattern: str) -> None:
-        """Delete every pipeline that matches; MissingResource when none does, unless everything was asked for."""
-        with self._catalog.transaction():
-            found = self.get([pattern])
-            if not found and pattern != "*":
-                raise MissingResource(f"pipeline [{pattern}] is missing")
-            for pipeline_id in found:
-                self._catalog.delete_definition(_KIND, pipeline_id)
-        self._forget()
-
-    def find(self, pipeline_id: str) -> Pipeline | None:
-        """Return the pipeline, or None."""
-        with self._lock:
-            if pipeline_id in self._parsed:
-                return self._parsed[pipeline_id]
-            changes = self._changes
-        body = self._catalog.definition(_KIND, pipeline_id)
-        parsed = None if body is None else read_pipeline(pipeline_id, body)
-        with self._lock:
-            if parsed is not None and changes == self._changes:
-                self._parsed[pipeline_id] = parsed
-        return parsed
-
-    def _forget(self) -> None:
-        with self._lock:
-            self._changes += 1
-            self._parsed.clear()
+        super().__init__(catalog, "ingest_pipeline", read_pipeline)
 
 
 @dataclass(frozen=True, slots=True)

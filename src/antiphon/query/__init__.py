@@ -25,6 +25,7 @@ from antiphon.query.catalog.schema import Document, Schema
 from antiphon.query.catalog.search import CatalogSearch, Found, Hit, Total
 from antiphon.query.fusion import Bound, Fused, FusionSpec, RankFusion, ScoreFusion, check_legs, fuse
 from antiphon.query.fusion_parse import parse_fusion
+from antiphon.query.minimum import required_matches
 from antiphon.query.nodes import (
     Bool,
     Boosting,
@@ -213,6 +214,7 @@ __all__ = [
     "parse_search",
     "parse_source",
     "render_query",
+    "required_matches",
     "run_catalog_search",
     "url_parameters",
     "url_query",

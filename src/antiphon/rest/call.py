@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from antiphon.domain.index_settings import API_VERSION
 from antiphon.errors import IllegalArgument, ParseError
 from antiphon.flows import Node
 from antiphon.rest.json_body import loads
@@ -19,7 +20,7 @@ class Identity:
     version: str
     cluster_name: str
     node_name: str
-    api_version: str = "3.5.0"
+    api_version: str = API_VERSION
     address: str = "127.0.0.1:9200"
     max_body_bytes: int = 104_857_600
 

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from antiphon.domain.cluster_settings import ClusterSettings
-from antiphon.domain.setting import SettingValue
+from antiphon.domain.setting import SettingValue, setting_leaves
 from antiphon.errors import ParseError, ParsingError, ValidationError
-from antiphon.wire.fields import Fields, kind
+from antiphon.wire.fields import Fields
 
 SECTIONS = ("persistent", "transient")
-_MAX_DEPTH = 50
 
 
 def read_changes(body: object) -> dict[str, dict[str, SettingValue | None]]:
@@ -49,31 +47,11 @@ def write_acknowledged(applied: Mapping[str, Mapping[str, Any]], *, flat: bool =
 
 def _flatten(section: Mapping[str, Any]) -> dict[str, SettingValue | None]:
     flat: dict[str, SettingValue | None] = {}
-    for key, value in _leaves("", section):
+    for key, value in setting_leaves(section):
         if key in flat:
             raise ParseError(f"duplicate settings key [{key}], previous value [{flat[key]}], current value [{value}]")
         flat[key] = value
     return flat
-
-
-def _leaves(prefix: str, section: Mapping[str, Any]) -> Iterator[tuple[str, SettingValue | None]]:
-    if prefix.count(".") > _MAX_DEPTH:
-        raise ParseError(f"settings nested more than {_MAX_DEPTH} levels deep below [{prefix.partition('.')[0]}]")
-    for name, value in section.items():
-        if isinstance(value, Mapping):
-            yield from _leaves(f"{prefix}{name}.", value)
-        elif isinstance(value, list):
-            yield prefix + name, [_scalar(prefix + name, item) for item in value]
-        else:
-            yield prefix + name, None if value is None else _scalar(prefix + name, value)
-
-
-def _scalar(key: str, value: object) -> str:
-    if isinstance(value, str):
-        return value
-    if value is None or isinstance(value, (Mapping, list)):
-        raise ParseError(f"only value lists are allowed in serialized settings, but [{key}] holds {kind(value)}")
-    return json.dumps(value)
 
 
 def write_section(section: Mapping[str, Any], flat: bool) -> dict[str, Any]:

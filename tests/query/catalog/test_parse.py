@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from antiphon.errors import AntiphonError, IllegalArgument, ParsingError, ValidationError
-from antiphon.query import CatalogSearch, Schema
+from antiphon.query import CatalogSearch, Schema, required_matches
 from antiphon.query import parse_catalog_query as parse_query
 from antiphon.query import parse_catalog_search as parse_search
 from antiphon.query.catalog.clauses import (
@@ -23,7 +23,6 @@ from antiphon.query.catalog.clauses import (
     Term,
     Terms,
     Wildcard,
-    required,
 )
 from antiphon.query.catalog.search import Metric, MetricAggregation, Missing, Sort, SourceFilter, TermsAggregation
 
@@ -250,4 +249,4 @@ def test_a_body_that_is_not_legal(body: Any, error: type[AntiphonError], reason:
     ],
 )
 def test_minimum_should_match(minimum: str | None, optional: int, needed: int) -> None:
-    assert required(minimum, optional, default=1) == needed
+    assert required_matches(minimum, optional, default=1) == needed

@@ -310,5 +310,3 @@ _READERS: dict[str, Callable[[Config], Work | Change]] = {
     "pipeline": _run_pipeline,
     "script": _script,
 }
-PROCESSORS = (*_READERS, "foreach")
-"""The processors that are here."""

@@ -33,9 +33,9 @@ from antiphon.query.catalog.clauses import (
     Term,
     Terms,
     Wildcard,
-    required,
 )
 from antiphon.query.catalog.schema import Document, FieldType, Schema, has_value, values_of
+from antiphon.query.minimum import required_matches
 
 _K1 = 1.2
 _B = 0.75
@@ -108,7 +108,11 @@ class Corpus:
             return query.boost if query.zero_terms_all else None
         column = self.column(query.field)
         found = [term for term in terms if column.count(number, term)]
-        needed = len(terms) if query.operator is Operator.AND else required(query.minimum_should_match, len(terms), 1)
+        needed = (
+            len(terms)
+            if query.operator is Operator.AND
+            else required_matches(query.minimum_should_match, len(terms), 1)
+        )
         if len(found) < max(1, needed):
             return None
         return query.boost * sum(column.weight(number, term) for term in found)
@@ -144,7 +148,7 @@ class Corpus:
         must = [self.score(clause, number) for clause in query.must]
         should = [score for clause in query.should if (score := self.score(clause, number)) is not None]
         default = 0 if query.must or query.filter or not query.should else 1
-        if None in must or len(should) < required(query.minimum_should_match, len(query.should), default):
+        if None in must or len(should) < required_matches(query.minimum_should_match, len(query.should), default):
             return None
         if not (query.must or query.filter or query.should or query.must_not):
             return query.boost
