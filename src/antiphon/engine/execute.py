@@ -29,7 +29,8 @@ def search(view: View, asked: Search, vectors: Vectors) -> ShardResult:
         return quick
     evaluator = Evaluation(view, vectors)
     table = view.tables[""]
-    found = [_cut(evaluator.matches(table, leg), asked, table.keys) for leg in asked.legs]
+    whole = [_narrowed(evaluator.matches(table, leg), asked, table.keys) for leg in asked.legs]
+    found = [_first_ones(one, asked) for one in whole]
     union = found[0].mask if len(found) == 1 else np.logical_or.reduce([one.mask for one in found])
     aggregations = {
         name: collect(evaluator, table, aggregation, union) for name, aggregation in asked.aggregations.items()
@@ -40,9 +41,9 @@ def search(view: View, asked: Search, vectors: Vectors) -> ShardResult:
         union = union & passing
     total = int(np.count_nonzero(union))
     legs = tuple(_ranked(evaluator, asked, one) for one in found)
-    best = [float(leg.scores[0]) for leg in legs if len(leg.scores) and not np.isnan(leg.scores[0])]
     counted, exact = _counted(total, asked)
-    return ShardResult(legs, counted, exact, max(best) if best else None, aggregations)
+    early = any(_too_many(one.mask, asked) for one in whole)
+    return ShardResult(legs, counted, exact, _max_score(asked, legs, found), aggregations, terminated_early=early)
 
 
 def fetch(
@@ -85,6 +86,7 @@ def _quick(view: View, asked: Search, vectors: Vectors) -> ShardResult | None:
         and asked.collapse is None
         and asked.slice is None
         and asked.search_after is None
+        and not asked.terminate_after
     )
     if not plain:
         return None
@@ -103,17 +105,37 @@ def _quick(view: View, asked: Search, vectors: Vectors) -> ShardResult | None:
     return ShardResult((Leg(rows, scores),), counted, exact, float(scores[0]) if len(scores) else None)
 
 
-def _cut(found: Matches, asked: Search, keys: NDArray[np.int64]) -> Matches:
+def _max_score(asked: Search, legs: Sequence[Leg], found: Sequence[Matches]) -> float | None:
+    """The best score of all that match, where scores are wanted: the first hit's, unless fields decide the order."""
+    if not asked.sort:
+        best = [float(leg.scores[0]) for leg in legs if len(leg.scores)]
+    elif asked.track_scores:
+        best = [float(one.at(np.flatnonzero(one.mask)).max()) for one in found if one.mask.any()]
+    else:
+        best = []
+    return max(best, default=None)
+
+
+def _too_many(mask: Mask, asked: Search) -> bool:
+    return bool(asked.terminate_after) and int(np.count_nonzero(mask)) > asked.terminate_after
+
+
+def _first_ones(found: Matches, asked: Search) -> Matches:
+    """The first ``terminate_after`` that match, in the order they were written."""
+    if not _too_many(found.mask, asked):
+        return found
+    mask = np.zeros_like(found.mask)
+    mask[np.flatnonzero(found.mask)[: asked.terminate_after]] = True
+    return Matches(mask, found.scores)
+
+
+def _narrowed(found: Matches, asked: Search, keys: NDArray[np.int64]) -> Matches:
     mask: Mask = found.mask
     if asked.min_score is not None and not asked.hybrid:
         mask = mask & (found.dense() >= np.float32(asked.min_score))
     if asked.slice is not None:
         number, slices = asked.slice
         mask = mask & (keys % slices == number)
-    if asked.terminate_after and int(np.count_nonzero(mask)) > asked.terminate_after:
-        kept = np.flatnonzero(mask)[: asked.terminate_after]
-        mask = np.zeros_like(mask)
-        mask[kept] = True
     return Matches(mask, found.scores)
 
 

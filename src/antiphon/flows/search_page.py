@@ -124,7 +124,7 @@ def _page(
         ranked = ranked[search.from_ : search.from_ + search.size]
     else:
         ranked = merged(search, results)
-        best = [] if search.sort else [result.max_score for result in results if result.max_score is not None]
+        best = [result.max_score for result in results if result.max_score is not None]
     partials: Mapping[str, Partial] = {}
     for result in results:
         partials = merge_all(partials, result.aggregations)

@@ -122,11 +122,10 @@ def _search_after(body: Body, sort: tuple[SortKey, ...], from_: int) -> tuple[An
         raise IllegalArgument("Values must contains at least one value.")
     if from_ > 0:
         raise IllegalArgument("`from` parameter must be set to 0 when `search_after` is used.")
-    keys = len(sort) or (1 if body.get("sort") is not None else 0)
-    if not keys:
+    if not sort:  # by score alone there is no position to go on from
         raise ShardArgument("Sort must contain at least one field.")
-    if len(given) != keys:
-        raise ShardArgument(f"search_after has {len(given)} value(s) but sort has {keys}.")
+    if len(given) != len(sort):
+        raise ShardArgument(f"search_after has {len(given)} value(s) but sort has {len(sort)}.")
     return tuple(given)
 
 

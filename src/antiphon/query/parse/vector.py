@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
+
+import numpy as np
 
 from antiphon.domain.field import DataType, Field, FieldType, VectorSpec
 from antiphon.domain.space import Space
@@ -146,10 +147,10 @@ def _vector(value: Any) -> tuple[float, ...]:
     items = value if isinstance(value, list) else [value]
     if not items:
         raise IllegalArgument("[knn] query vector is empty")
-    for item in items:
-        if not isinstance(item, (int, float)) or isinstance(item, bool):
-            raise IllegalArgument(f"[knn] query vector must hold numbers, but found [{reading.token(item)}]")
-    return tuple(float(item) for item in items)
+    if not set(map(type, items)) <= {int, float}:
+        odd = next(item for item in items if type(item) not in (int, float))
+        raise IllegalArgument(f"[knn] query vector must hold numbers, but found [{reading.token(odd)}]")
+    return tuple(map(float, items))
 
 
 def _bounds(options: Body) -> list[Any]:
@@ -253,17 +254,18 @@ def check_vector(spec: VectorSpec, values: tuple[float, ...]) -> None:
     width = spec.dimension // 8 if spec.data_type is DataType.BINARY else spec.dimension
     if len(values) != width:
         raise unbound(f"Query vector has invalid dimension: {len(values)}. Dimension should be: {width}")
-    if any(math.isnan(value) for value in values):
+    numbers = np.asarray(values, np.float64)
+    if np.isnan(numbers).any():
         raise unbound("KNN vector values cannot be NaN")
-    if any(math.isinf(value) for value in values):
+    if np.isinf(numbers).any():
         raise unbound("KNN vector values cannot be infinity")
     if spec.data_type is not DataType.FLOAT:
         prefix = f"[data_type] field was set as [{spec.data_type.value}] in index mapping. But, KNN vector values are "
-        if any(not value.is_integer() for value in values):
+        if (numbers != np.floor(numbers)).any():
             raise unbound(prefix + "floats instead of byte integers")
-        if any(not -128 <= value <= 127 for value in values):
+        if numbers.min() < -128 or numbers.max() > 127:
             raise unbound(prefix + "not within in the byte range [-128, 127]")
-    if spec.space is Space.COSINESIMIL and not any(values):
+    if spec.space is Space.COSINESIMIL and not numbers.any():
         raise unbound("zero vector is not supported when space type is [cosinesimil]")
 
 
