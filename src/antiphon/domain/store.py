@@ -57,7 +57,8 @@ class StoredDocument:
 
 @dataclass(frozen=True, slots=True)
 class IndexStats:
-    """Counts and bytes. ``searchable`` documents of the current snapshot; ``pending`` writes no refresh has shown."""
+    """Counts and bytes. ``searchable`` documents of the current snapshot; ``pending`` writes no refresh has shown;
+    ``graph_vectors`` are those of ``vectors`` that a graph covers."""
 
     documents: int
     deleted: int
@@ -67,5 +68,6 @@ class IndexStats:
     store_bytes: int
     max_seq_no: int
     vectors: int
+    graph_vectors: int = 0
     operations: int = 0
     queries: int = 0

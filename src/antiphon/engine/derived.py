@@ -130,10 +130,12 @@ class Derived:
         return sum(piece.living for piece in self._pieces)
 
     @property
-    def vectors(self) -> int:
-        """How many vectors there are, superseded ones included."""
+    def vectors(self) -> tuple[int, int]:
+        """How many vectors there are, superseded ones included, and how many of them a graph covers."""
         tables = [table for piece in self._pieces for table in piece.segment.tables.values()]
-        return sum(len(column.rows) for table in tables for column in table.vectors.values())
+        columns = [column for table in tables for column in table.vectors.values()]
+        graphs = [column.graph.size for column in columns if column.graph is not None]
+        return sum(len(column.rows) for column in columns), sum(graphs)
 
     @property
     def lexicons(self) -> Lexicons:

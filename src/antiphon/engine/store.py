@@ -160,7 +160,7 @@ class Store:
         living, superseded = self._documents.counts()
         return IndexStats(
             living, superseded, self._view.documents, self.pending, self._derived.segments,
-            0 if self._folder is None else _size(self._folder), self._documents.last_seq, self._derived.vectors,
+            0 if self._folder is None else _size(self._folder), self._documents.last_seq, *self._derived.vectors,
             self._operations, self._queries,
         )  # fmt: skip
 

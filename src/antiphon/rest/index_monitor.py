@@ -91,7 +91,7 @@ def resolved_names(call: Call, expression: str) -> list[Any]:
 
 
 def knn_stats(call: Call) -> Reply:
-    """What there is to know about vectors: exact search needs no cache, so that no breaker can trip."""
+    """What there is to know about vectors: graphs are mapped from files, so that no breaker can trip."""
     figures = [found for index in call.node.indices.all() if (found := figures_of(call, index)) is not None]
     node = {"knn_query_requests": sum(item.queries for item in figures), "vectors": sum(i.vectors for i in figures)}
     return Reply(

@@ -46,7 +46,12 @@ def _figures(stats: IndexStats, metrics: Sequence[str]) -> dict[str, Any]:
         "store": {"size_in_bytes": stats.store_bytes, "reserved_in_bytes": 0},
         "indexing": {"index_total": stats.operations},
         "search": {"query_total": stats.queries},
-        "segments": {"count": stats.segments, "max_seq_no": stats.max_seq_no, "vectors": stats.vectors},
+        "segments": {
+            "count": stats.segments,
+            "max_seq_no": stats.max_seq_no,
+            "vectors": stats.vectors,
+            "graph_vectors": stats.graph_vectors,
+        },
         "translog": {"operations": stats.pending, "uncommitted_operations": stats.pending},
     }
     return {key: value for key, value in everything.items() if key in metrics}
@@ -62,6 +67,7 @@ def _sum(many: Sequence[IndexStats]) -> IndexStats:
         store_bytes=sum(stats.store_bytes for stats in many),
         max_seq_no=max((stats.max_seq_no for stats in many), default=-1),
         vectors=sum(stats.vectors for stats in many),
+        graph_vectors=sum(stats.graph_vectors for stats in many),
         operations=sum(stats.operations for stats in many),
         queries=sum(stats.queries for stats in many),
     )
