@@ -21,8 +21,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-os.environ.setdefault("OMP_NUM_THREADS", "1")
-
 import faiss
 import numpy as np
 import orjson
@@ -190,7 +188,9 @@ def wait_until_settled(server: Server, documents: int) -> float:
     server.send("POST", "/bench/_refresh", b"")
     while time.perf_counter() - start < MOST_S:
         _, answer = server.send("GET", "/bench/_stats/segments", b"")
-        segments = orjson.loads(answer)["_all"]["primaries"]["segments"]
+        parsed = orjson.loads(answer)
+        assert "_all" in parsed, parsed
+        segments = parsed["_all"]["primaries"]["segments"]
         if segments["graph_vectors"] == segments["vectors"] == documents:
             return time.perf_counter() - start
         time.sleep(0.25)

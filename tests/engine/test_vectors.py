@@ -9,12 +9,13 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 from antiphon.domain.field import DataType, VectorSpec
 from antiphon.domain.space import Space, raw_distance, score_of
 from antiphon.engine import vectors as module
 from antiphon.engine.graph import build_graph, has_graph, load_graph
-from antiphon.engine.vectors import VectorColumn
+from antiphon.engine.vectors import VectorColumn, nearest
 
 FLOAT_SPACES = [space for space in Space if space is not Space.HAMMING]
 
@@ -23,6 +24,18 @@ def column(space: Space, count: int, dimension: int = 8, seed: int = 0, gaps: in
     rng = np.random.default_rng(seed)
     vectors = rng.standard_normal((count, dimension)).astype(np.float32)
     return VectorColumn(VectorSpec(dimension, space), vectors, np.arange(count, dtype=np.int64) * gaps)
+
+
+def nearest_rows(
+    found: VectorColumn, query: NDArray[np.float32], k: int, mask: NDArray[np.bool_] | None
+) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    _, rows, scores = nearest([found], [mask], query, k)
+    return rows, scores
+
+
+def cut(found: VectorColumn, at: int) -> list[VectorColumn]:
+    """The column as two, of which the second counts its rows on: what two segments hold."""
+    return [VectorColumn(found.spec, found.vectors[part], found.rows[part]) for part in (slice(at), slice(at, None))]
 
 
 def query_of(found: VectorColumn, seed: int = 1) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
@@ -37,7 +50,7 @@ def test_the_k_best_of_those_allowed(space: Space, count: int, k: int, seed: int
     found = column(space, count, seed=seed, gaps=2)
     query = query_of(found)
     mask = np.random.default_rng(seed).random(2 * count + 1) < share
-    rows, scores = found.nearest(query, k, mask)
+    rows, scores = nearest_rows(found, query, k, mask)
     naive = score_of(space, raw_distance(space, found.vectors, query))
     candidates = sorted((-naive[at], row) for at, row in enumerate(found.rows) if mask[row])[:k]
     assert len(rows) == len(candidates)
@@ -46,11 +59,22 @@ def test_the_k_best_of_those_allowed(space: Space, count: int, k: int, seed: int
     assert set(rows) <= set(np.flatnonzero(mask))
 
 
+@given(st.sampled_from(FLOAT_SPACES), st.integers(0, 60), st.integers(0, 60), st.integers(1, 70), st.floats(0, 1))
+def test_several_columns_answer_like_one(space: Space, count: int, at: int, k: int, share: float) -> None:
+    found = column(space, count)
+    mask = np.random.default_rng(k).random(count) < share
+    whole, scores = nearest_rows(found, query_of(found), k, mask)
+    numbers, rows, parted = nearest(cut(found, at), [mask, mask], query_of(found), k)
+    assert rows.tolist() == whole.tolist()
+    np.testing.assert_allclose(parted, scores, rtol=1e-6)
+    assert (numbers == (rows >= at)).all()
+
+
 @pytest.mark.parametrize("space", FLOAT_SPACES)
 def test_equal_vectors_tie_by_row(space: Space) -> None:
     found = column(space, 7)
     vectors = np.tile(found.vectors[:1], (500, 1))
-    rows, scores = VectorColumn(found.spec, vectors, np.arange(500)).nearest(query_of(found), 20, None)
+    rows, scores = nearest_rows(VectorColumn(found.spec, vectors, np.arange(500)), query_of(found), 20, None)
     assert rows.tolist() == list(range(20))
     assert len(set(scores.tolist())) == 1
 
@@ -58,14 +82,14 @@ def test_equal_vectors_tie_by_row(space: Space) -> None:
 def test_bits() -> None:
     spec = VectorSpec(16, Space.HAMMING, DataType.BINARY)
     found = VectorColumn(spec, np.array([[1, 0], [3, 0], [-1, -1]], np.float32), np.arange(3))
-    rows, scores = found.nearest(np.array([1, 0], np.float32), 3, None)
+    rows, scores = nearest_rows(found, np.array([1, 0], np.float32), 3, None)
     assert rows.tolist() == [0, 1, 2]
     np.testing.assert_allclose(scores, [1.0, 1 / 2, 1 / 16])
 
 
 def test_a_zero_vector_has_cosine_zero() -> None:
     found = VectorColumn(VectorSpec(2, Space.COSINESIMIL), np.array([[0, 0], [1, 0]], np.float32), np.arange(2))
-    rows, scores = found.nearest(np.array([1, 0], np.float32), 2, None)
+    rows, scores = nearest_rows(found, np.array([1, 0], np.float32), 2, None)
     assert rows.tolist() == [1, 0]
     assert scores.tolist() == [1.0, 0.5]
 
@@ -90,8 +114,8 @@ def test_a_graph_finds_what_an_exact_scan_finds(
     agreed = 0
     for number in rng.integers(0, 6000, 40):
         query = vectors[number] + 0.1 * rng.standard_normal(24).astype(np.float32)
-        rows, scores = quick.nearest(query, 10, mask)
-        wanted, wanted_scores = exact.nearest(query, 10, mask)
+        rows, scores = nearest_rows(quick, query, 10, mask)
+        wanted, wanted_scores = nearest_rows(exact, query, 10, mask)
         assert len(rows) == 10
         assert mask is None or mask[rows].all()
         known = dict(zip(wanted.tolist(), wanted_scores.tolist(), strict=True))

@@ -18,6 +18,7 @@ import typer
 import uvicorn
 
 from antiphon.cli.bounded_http import BoundedHttp
+from antiphon.cli.process import serve_well
 from antiphon.cli.terminal import say, steps
 from antiphon.domain.deployment import Precision
 from antiphon.domain.model import ModelState
@@ -70,6 +71,7 @@ def run(settings: Settings) -> None:
         app: App = open_app(settings)
         stack.callback(app.close)
         app.start()
+        serve_well()
         server = _Server(
             uvicorn.Config(
                 app.asgi,

@@ -7,6 +7,7 @@ pool of one thread per lane: whenever texts arrive or a batch is done, the next 
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -16,6 +17,11 @@ from antiphon.domain.deployment import EncoderStats
 from antiphon.encode.batching import Waiting, longest_first, next_step
 from antiphon.encode.tokenize import Tokens
 from antiphon.errors import AntiphonError, InferenceError, QueueFull, TooLarge, Unavailable
+
+_GUESTS_S = 1.0
+"""So long after a small request, large ones run in halves of the budget: the next small one waits half as long."""
+_SMALL = 4
+"""A request is small when all its texts fit into this part of the budget."""
 
 Row = TypeVar("Row")
 RowOut = TypeVar("RowOut", covariant=True)
@@ -35,6 +41,7 @@ class _Request(Generic[Row]):
         self.order = longest_first([len(one.ids) for one in tokens])
         self.tokens = [tokens[position] for position in self.order]
         self.lengths = [cost(len(one.ids)) for one in self.tokens]
+        self.cost = sum(self.lengths)
         self.rows: list[Row | None] = [None] * len(tokens)
         self.started = 0  # texts handed to the engine so far
         self.missing = len(tokens)  # texts without a row
@@ -109,6 +116,7 @@ class Worker(Generic[Row]):
         self._idle = threading.Condition(self._lock)
         self._waiting: list[_Request[Row]] = []
         self._fresh_first = True
+        self._guests_until = 0.0
         self._closed = False
         self._reserved = 0
         self._stats = EncoderStats()
@@ -163,6 +171,8 @@ class Worker(Generic[Row]):
         with self._lock:
             idle = not self._waiting and len(self._free) == self._lanes
             self._waiting.append(request)
+            if request.cost <= self._budget // _SMALL:
+                self._guests_until = time.monotonic() + _GUESTS_S
             own = self._next() if idle else None
             if own is not None and not own.alone:
                 self._submit(own)
@@ -197,7 +207,10 @@ class Worker(Generic[Row]):
     def _next(self) -> _Run[Row] | None:
         """Take the next batch off the queue; whoever had a turn goes to its end."""
         views = [Waiting(one.lengths[one.started :], fresh=one.started == 0) for one in self._waiting]
-        step = next_step(views, self._budget, fresh_first=self._fresh_first, lanes=self._lanes, free=len(self._free))
+        large = any(one.cost > self._budget for one in self._waiting)
+        halved = large and time.monotonic() < self._guests_until
+        budget = self._budget // 2 if halved else self._budget
+        step = next_step(views, budget, fresh_first=self._fresh_first, lanes=self._lanes, free=len(self._free))
         if step is None:
             return None
         turned = {one.request for one in step.slices}

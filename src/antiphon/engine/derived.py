@@ -21,13 +21,16 @@ from antiphon.engine.analysis import Analyzers
 from antiphon.engine.columns import TextColumn
 from antiphon.engine.documents import Documents
 from antiphon.engine.graph import Graph
-from antiphon.engine.lexicons import Lexicons, Typed
+from antiphon.engine.lexicons import Lexicons
 from antiphon.engine.manifest import Manifest, Places
-from antiphon.engine.pack import pack
+from antiphon.engine.pack import pack, text_rows
+from antiphon.engine.pending import Run
 from antiphon.engine.pieces import GraphJob, Limits, Piece, graph_due, joined, with_graph
-from antiphon.engine.segment import OBJECTS_PER_DOCUMENT, SegmentTable
+from antiphon.engine.segment import OBJECTS_PER_DOCUMENT, Segment, SegmentTable
 from antiphon.engine.view import View, tables_of
 from antiphon.errors import AntiphonError
+
+Typed = Sequence[tuple[int, TypedDocument]]
 
 RUN_DOCUMENTS = 10_000
 _IN_PASSING = 1_000
@@ -78,19 +81,26 @@ class Derived:
                 self._sealed_until = run[-1][0]
         self.seq = until
 
-    def advance(self, pending: Typed, until: int) -> None:
+    def advance(self, pending: Sequence[Run], until: int) -> None:
         """Take in the documents and deaths of the operations since the last time, up to ``until``."""
         dead = np.array(self._documents.died(self.seq, until), np.int64)
-        gone = set(dead.tolist())
         self._bury(dead)
-        self._append([(seq, document) for seq, document in pending if seq not in gone])
+        runs = [run for one in pending if (run := one.without(dead)) is not None]
+        for run in runs:
+            self._lexicons.index(run.texts, self.mapping)
+        new = [_piece(run.segment) for run in runs]
+        whole = joined(new, self.mapping, None) if len(new) > 1 else None
+        self._pieces += new if whole is None else [whole]
         self.seq = until
         self._join_small()
 
     def catch_up(self, until: int) -> None:
         """Advance by what the documents say, not by what is pending."""
-        run = [entry for some in self.runs(self.seq, until) for entry in some]
-        self.advance(run, until)
+        self._bury(np.array(self._documents.died(self.seq, until), np.int64))
+        for run in self.runs(self.seq, until):
+            self._append(run)
+        self.seq = until
+        self._join_small()
 
     def reconcile(self, lexicons: Lexicons) -> int:
         """Make ``lexicons`` hold exactly the texts that live, and use them; return how many sealed ones they lacked."""
@@ -103,8 +113,8 @@ class Derived:
         for start in range(0, len(seqs), RUN_DOCUMENTS):
             stored = self._documents.by_seq(seqs[start : start + RUN_DOCUMENTS])
             typed = [(one.seq_no, self._typed(one.id, one.source)) for one in stored]
-            run = [(seq, document) for seq, document in typed if document is not None]
-            lexicons.index(run, self.mapping, missing)
+            rows = text_rows([(seq, document) for seq, document in typed if document is not None])
+            lexicons.index([row for row in rows if row[2] in missing[row[1]]], self.mapping)
         self._lexicons = lexicons
         return sum(seq <= self._sealed_until for seq in seqs)
 
@@ -239,11 +249,11 @@ class Derived:
         return next(number for number, piece in enumerate(self._pieces) if piece.segment is first)
 
     def _packed(self, run: Typed) -> Piece:
-        return Piece(pack(run, self.mapping, self._analyzers), np.ones(len(run), np.bool_))
+        return _piece(pack(run, self.mapping, self._analyzers))
 
     def _append(self, run: Typed) -> None:
         if run:
-            self._lexicons.index(run, self.mapping)
+            self._lexicons.index(text_rows(run), self.mapping)
             self._pieces.append(self._packed(run))
 
     def _bury(self, dead: NDArray[np.int64]) -> None:
@@ -289,6 +299,10 @@ class Derived:
         except AntiphonError as error:
             _LOG.warning("document [%s] no longer fits its mapping and is not searchable: %s", doc_id, error.reason)
             return None
+
+
+def _piece(segment: Segment) -> Piece:
+    return Piece(segment, np.ones(segment.tables[""].rows, np.bool_))
 
 
 def _sizes(pieces: Sequence[Piece]) -> tuple[list[int], list[int]]:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import logging
+import os
 import shutil
 import sqlite3
+import sys
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -13,6 +15,7 @@ from typing import Any
 
 from antiphon.domain.analysis import AnalyzeRequest, Token
 from antiphon.domain.mapping import IndexMapping
+from antiphon.engine.allocator import give_back, map_large_arrays
 from antiphon.engine.analysis import Analyzers
 from antiphon.engine.pieces import Limits
 from antiphon.engine.store import Store, has_documents
@@ -21,6 +24,8 @@ from antiphon.errors import DataLost
 _LOG = logging.getLogger(__name__)
 _TICK_S = 0.1
 _RETRY_S = 1.0
+_NICENESS = 10
+"""Of the threads nobody waits for, where the system has a niceness per thread: searches and writes go first."""
 _DELETE = "delete the index and index its documents again"
 
 
@@ -33,12 +38,17 @@ class LocalEngine:
         if folder is not None:
             folder.mkdir(parents=True, exist_ok=True)
         self._stores: dict[str, Store] = {}
+        map_large_arrays()
         self._lock = threading.RLock()
         self._stop = threading.Event()
         self._due: dict[str, float] = {}
         self._threads = [
-            threading.Thread(target=self._rounds, args=(act,), name=f"antiphon-{name}", daemon=True)
-            for name, act in (("refresh", self._refresh), ("tend", self._tend), ("graph", self._build_graphs))
+            threading.Thread(target=self._rounds, args=(act, nice), name=f"antiphon-{name}", daemon=True)
+            for name, act, nice in (
+                ("refresh", self._refresh, 0),
+                ("tend", self._tend, _NICENESS),
+                ("graph", self._build_graphs, _NICENESS),
+            )
         ]
         for thread in self._threads:
             thread.start()
@@ -123,16 +133,20 @@ class LocalEngine:
         if (place := self._place(uuid)) is not None:
             shutil.rmtree(place, ignore_errors=True)
 
-    def _rounds(self, act: Callable[[str, Store], None]) -> None:
+    def _rounds(self, act: Callable[[str, Store], bool], nice: int) -> None:
+        if nice and sys.platform == "linux":
+            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), nice)
         again_at: dict[str, float] = {}
+        worked = False
         while not self._stop.wait(_TICK_S):
+            before, worked = worked, False
             with self._lock:
                 stores = list(self._stores.items())
             for uuid, store in stores:
                 if time.monotonic() < again_at.get(uuid, 0.0):
                     continue
                 try:
-                    act(uuid, store)
+                    worked = act(uuid, store) or worked
                 except Exception:  # noqa: BLE001 - a thread serves every index: one that fails must not stop the others
                     with self._lock:
                         dropped = self._stores.get(uuid) is not store
@@ -140,18 +154,21 @@ class LocalEngine:
                     if not dropped:
                         name = threading.current_thread().name
                         _LOG.exception("[%s] of index [%s] failed; it is tried again", name, uuid)
+            if before and not worked and nice:
+                give_back()
 
-    def _refresh(self, uuid: str, store: Store) -> None:
+    def _refresh(self, uuid: str, store: Store) -> bool:
         now = time.monotonic()
         if store.interval is None or not store.pending or now < self._due.get(uuid, 0.0):
-            return
+            return False
         self._due[uuid] = now + store.interval
         store.refresh()
+        return True
 
     @staticmethod
-    def _tend(_: str, store: Store) -> None:
-        store.tend()
+    def _tend(_: str, store: Store) -> bool:
+        return store.tend()
 
     @staticmethod
-    def _build_graphs(_: str, store: Store) -> None:
-        store.build_graph()
+    def _build_graphs(_: str, store: Store) -> bool:
+        return store.build_graph()

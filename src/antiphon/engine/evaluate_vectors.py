@@ -8,6 +8,7 @@ from antiphon.domain.field import DataType, Field
 from antiphon.domain.space import Space, score_of
 from antiphon.engine.matches import Evaluator, Floats, Mask, Matches, Rows, ancestor_rows
 from antiphon.engine.table import Table
+from antiphon.engine.vectors import nearest
 from antiphon.errors import IllegalArgument, QueryShardError
 from antiphon.query import Knn
 
@@ -63,19 +64,15 @@ def _failed(reason: str) -> QueryShardError:
 
 
 def _nearest(table: Table, query: Knn, vector: Floats, k: int, allowed: Mask | None) -> tuple[Rows, Floats]:
-    found: list[tuple[Rows, Floats]] = []
+    bases, columns, masks = [], [], []
     for base, part in zip(table.bases.tolist(), table.parts, strict=True):
         column = part.vectors.get(query.field)
-        if column is None:
-            continue
-        mask = None if allowed is None else allowed[base : base + part.rows]
-        rows, scores = column.nearest(vector, k, mask, query.ef_search)
-        found.append((rows + base, scores))
-    if not found:
-        return np.zeros(0, np.int64), np.zeros(0, np.float32)
-    rows, scores = (np.concatenate(parts) for parts in zip(*found, strict=True))
-    order = np.lexsort((rows, -scores))[:k]
-    return rows[order], scores[order]
+        if column is not None:
+            bases.append(base)
+            columns.append(column)
+            masks.append(None if allowed is None else allowed[base : base + part.rows])
+    numbers, rows, scores = nearest(columns, masks, vector, k, query.ef_search)
+    return rows + np.array(bases, np.int64)[numbers], scores
 
 
 def _all(table: Table, query: Knn, vector: Floats, allowed: Mask) -> tuple[Rows, Floats]:

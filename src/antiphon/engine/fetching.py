@@ -49,9 +49,11 @@ def fetch_rows(
     named = [node for leg in asked.legs for node in walk(leg) if isinstance(node, Named)]
     matched = _matched(evaluator, named, rows)
     nested = [node for leg in asked.legs for node in walk(leg) if isinstance(node, Nested) and node.inner_hits]
+    shows_source = fetch.source.enabled and not fetch.no_stored
+    reads_source = bool(shows_source or nested or fetch.fields or fetch.docvalue_fields or fetch.highlight)
     hits = []
     for place, (row, score, stored) in enumerate(zip(rows, scores, view.stored(rows), strict=True)):
-        source: dict[str, Any] = orjson.loads(stored.source)
+        source: dict[str, Any] = orjson.loads(stored.source) if reads_source else {}
         inner = {
             node.inner_hits.name: _inner_hits(evaluator, table, node, row, stored, source)
             for node in nested
@@ -64,7 +66,7 @@ def fetch_rows(
             SearchHit(
                 id=stored.id,
                 score=score,
-                source=filter_source(source, fetch.source) if fetch.source.enabled and not fetch.no_stored else None,
+                source=filter_source(source, fetch.source) if shows_source else None,
                 routing=stored.routing,
                 version=stored.version if fetch.version else None,
                 seq_no=stored.seq_no if fetch.seq_no_primary_term else None,

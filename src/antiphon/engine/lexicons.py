@@ -14,15 +14,12 @@ import orjson
 import tantivy
 from numpy.typing import NDArray
 
-from antiphon.domain.document import TypedDocument
 from antiphon.domain.mapping import IndexMapping
 from antiphon.engine.analysis import Analyzers
 from antiphon.engine.lexicon import Lexicon, LexiconView
 from antiphon.engine.manifest import Unusable
-from antiphon.engine.pack import object_key
+from antiphon.engine.pack import TextRow
 from antiphon.engine.segment_file import sync_folder
-
-Typed = Sequence[tuple[int, TypedDocument]]
 
 SLOTS = 32
 _FILE = "slots.json"
@@ -75,14 +72,11 @@ class Lexicons:
         """Return the nested paths that have text."""
         return list(self._by_path)
 
-    def index(self, run: Typed, mapping: IndexMapping, only: Mapping[str, frozenset[int]] | None = None) -> None:
-        """Index the texts of documents; with ``only``, of their rows that have one of these keys (by path)."""
-        self._assign(run, mapping)
-        for seq, document in run:
-            for number, row in enumerate(document.rows):
-                key = object_key(seq, number) if row.nested else seq
-                if row.texts and (only is None or key in only[row.nested]):
-                    self._by_path[row.nested].add(key, row.texts)
+    def index(self, rows: Sequence[TextRow], mapping: IndexMapping) -> None:
+        """Index texts."""
+        self._assign(rows, mapping)
+        for _, path, key, texts in rows:
+            self._by_path[path].add(key, texts)
 
     def remove(self, path: str, keys: Iterable[int]) -> None:
         """Drop documents or objects by key."""
@@ -113,12 +107,10 @@ class Lexicons:
         for lexicon in self._by_path.values():
             lexicon.close()
 
-    def _assign(self, run: Typed, mapping: IndexMapping) -> None:
+    def _assign(self, rows: Sequence[TextRow], mapping: IndexMapping) -> None:
         fields: dict[str, dict[str, None]] = {}
-        for _, document in run:
-            for row in document.rows:
-                if row.texts:
-                    fields.setdefault(row.nested, {}).update(dict.fromkeys(row.texts))
+        for _, path, _, texts in rows:
+            fields.setdefault(path, {}).update(dict.fromkeys(texts))
         new = False
         for path, names in fields.items():
             if (lexicon := self._by_path.get(path)) is None:

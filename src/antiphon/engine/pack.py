@@ -17,6 +17,9 @@ from antiphon.engine.columns import FeatureColumn, KeywordColumn, NumberColumn, 
 from antiphon.engine.segment import OBJECTS_PER_DOCUMENT, Column, Segment, SegmentTable
 from antiphon.engine.vectors import VectorColumn
 
+TextRow = tuple[int, str, int, Mapping[str, list[str]]]
+"""Sequence number of the document, nested path, key, and the texts by field: what a lexicon indexes as one."""
+
 
 @dataclass(slots=True)
 class _Rows:
@@ -42,6 +45,16 @@ def pack(documents: Sequence[tuple[int, TypedDocument]], mapping: IndexMapping, 
                 table.parents.append(places[row.parent])
                 table.offsets.append(row.offset)
     return Segment({path: _table(rows, mapping, analyzers) for path, rows in tables.items()}, enclosing)
+
+
+def text_rows(documents: Sequence[tuple[int, TypedDocument]]) -> list[TextRow]:
+    """Return the rows that have texts, in order."""
+    return [
+        (seq, row.nested, object_key(seq, number) if row.nested else seq, row.texts)
+        for seq, document in documents
+        for number, row in enumerate(document.rows)
+        if row.texts
+    ]
 
 
 def object_key(seq: int, number: int) -> int:

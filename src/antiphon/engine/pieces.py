@@ -135,15 +135,16 @@ class GraphJob:
     file: Path
 
     def build(self, stop: threading.Event) -> Graph:
-        """Build and save it; ``graph.Stopped`` when ``stop`` is set meanwhile."""
+        """Build it, save it and return it mapped; ``graph.Stopped`` when ``stop`` is set meanwhile."""
         column = self.segment.tables[self.path].vectors[self.name]
         graph = build_graph(column.vectors, column.spec, stop=stop)
         try:
             graph.save(self.file)
+            return load_graph(self.file, column.spec)
         except (OSError, RuntimeError):
-            if self.file.parent.is_dir():  # otherwise it was merged away meanwhile
+            if self.file.parent.is_dir():
                 raise
-        return graph
+            return graph  # its segment was merged away meanwhile, and nobody will use it
 
 
 def graph_due(pieces: Sequence[Piece], places: Places, least: int) -> GraphJob | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections import Counter
@@ -10,7 +11,6 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from antiphon.domain.document import TypedDocument
 from antiphon.domain.mapping import IndexMapping
 from antiphon.domain.store import IndexStats, StoredDocument, Write, Written
 from antiphon.engine.analysis import Analyzers
@@ -21,6 +21,8 @@ from antiphon.engine.index_settings import durable, refresh_seconds
 from antiphon.engine.lexicon import SlotsExhausted
 from antiphon.engine.lexicons import Lexicons
 from antiphon.engine.manifest import Places, making_of
+from antiphon.engine.pack import text_rows
+from antiphon.engine.pending import Pending, Run
 from antiphon.engine.pieces import Limits
 from antiphon.engine.recovery import fresh, opened, save
 from antiphon.engine.snapshot import HeldSnapshot
@@ -68,8 +70,7 @@ class Store:
         self._publishing = threading.Lock()
         self._stop = threading.Event()
         self._torn = self._closed = False
-        self._pending: list[tuple[int, TypedDocument]] = []
-        self._pending_bytes = 0
+        self._pending = Pending()
         self._held: Counter[int] = Counter()
         self._when_free: Callable[[], None] | None = None
         self._operations = self._queries = 0
@@ -96,10 +97,10 @@ class Store:
                 if isinstance(outcome, Written):
                     self._operations += 1
                     if write.document is not None:
-                        self._pending.append((outcome.seq_no, write.document))
-                        self._pending_bytes += _vector_bytes(write.document)
+                        self._pending.add(outcome.seq_no, write.document)
+            self._pending.pack(self._mapping, self._analyzers)
             self._written_at, self._log_full = time.monotonic(), True
-            full = len(self._pending) >= PENDING_DOCUMENTS or self._pending_bytes >= PENDING_VECTOR_BYTES
+            full = self._pending.documents >= PENDING_DOCUMENTS or self._pending.vector_bytes >= PENDING_VECTOR_BYTES
         if full:
             self.refresh()
         return outcomes
@@ -112,17 +113,18 @@ class Store:
     def refresh(self) -> None:
         """Make every acknowledged write searchable; returns when it is."""
         with self._refreshing:
-            with self._writing:
-                pending, self._pending, self._pending_bytes = self._pending, [], 0
-                until, self._derived.mapping = self._documents.last_seq, self._mapping
-            if until == self._view.seq and self._view.mapping is self._mapping and not self._torn:
+            current = self._documents.last_seq == self._view.seq and self._view.mapping is self._mapping
+            if current and not self._torn:
                 return
             try:
                 if self._torn:
                     raise _TornError
                 self._torn = True
-                self._derived.advance(pending, until)
+                self._derived.advance(*self._take())
             except (SlotsExhausted, _TornError):
+                with self._writing:
+                    self._pending.forget()
+                    until = self._documents.last_seq
                 self._replace(self._derive(until))
             self._publish()
             self._torn = False
@@ -132,6 +134,11 @@ class Store:
         with self._publishing:
             self._queries += 1
         return self._hold()
+
+    def _take(self) -> tuple[list[Run], int]:
+        with self._writing:
+            self._derived.mapping = self._mapping
+            return self._pending.take(self._mapping, self._analyzers), self._documents.last_seq
 
     def _hold(self) -> HeldSnapshot:
         with self._publishing:
@@ -269,7 +276,7 @@ class Store:
 
     def _catch_up(self, derived: Derived) -> None:
         with self._writing:
-            self._pending, self._pending_bytes = [], 0
+            self._pending.forget()
             until, derived.mapping = self._documents.last_seq, self._mapping
         try:
             derived.catch_up(until)
@@ -313,7 +320,7 @@ class Store:
             generation, folder = self._places.new_lexicons()
             lexicons = Lexicons.begin(folder, self._analyzers, derived.lexicons.slots)
             for run in derived.runs(-1, held.view.seq):
-                lexicons.index(run, held.view.mapping)
+                lexicons.index(text_rows(run), held.view.mapping)
             lexicons.commit()
             with self._refreshing:
                 if derived is self._derived and not self._torn:
@@ -354,14 +361,11 @@ class Store:
             act()
 
 
-def _vector_bytes(document: TypedDocument) -> int:
-    return sum(vector.nbytes for row in document.rows for vector in row.vectors.values())
-
-
 def _size(folder: Path) -> int:
-    """The bytes of all files; one that a merge deletes meanwhile counts nothing."""
+    """The bytes of all files; what a merge deletes meanwhile counts nothing."""
     total = 0
-    for path in folder.rglob("*"):
-        with suppress(FileNotFoundError):
-            total += path.stat().st_size if path.is_file() else 0
+    for place, _, names in os.walk(folder):
+        for name in names:
+            with suppress(FileNotFoundError):
+                total += Path(place, name).stat().st_size
     return total

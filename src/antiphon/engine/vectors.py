@@ -6,6 +6,7 @@ that a published score is the formula's to the last digit of float32, and equal 
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,6 +17,7 @@ from antiphon.domain.space import Space, raw_distance, score_of
 from antiphon.engine.graph import Graph
 
 Floats = NDArray[np.float32]
+Mask = NDArray[np.bool_]
 Positions = NDArray[np.int64]
 
 EXACT_BELOW = 10_000
@@ -23,8 +25,13 @@ EXACT_BELOW = 10_000
 _EF = 100
 _OVERSAMPLED = 4
 _CHUNK = 16_384
-_GATHERED_SHARE = 0.1
+_GATHERED = 128
+"""Vectors gathered at once: few enough to be multiplied while they are in the processor's cache."""
+_GATHERED_SHARE = 0.5
 """Below this share of the vectors it is cheaper to gather them than to multiply all."""
+
+_SCANNED = {Space.L2, Space.COSINESIMIL, Space.INNERPRODUCT}
+"""The spaces whose nearness comes from inner products."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,29 +48,9 @@ class VectorColumn:
     squares: Floats | None = None
     graph: Graph | None = None
 
-    def nearest(
-        self, query: Floats, k: int, mask: NDArray[np.bool_] | None, ef_search: int | None = None
-    ) -> tuple[NDArray[np.int64], Floats]:
-        """Return (local rows, published scores) of the ``min(k, candidates)`` best among rows where ``mask`` is True.
-
-        ``mask`` bool ``[rows of the segment]`` (None: all). Best first, ties by lower row. ``ef_search`` tunes a
-        graph; an exact scan has no use for it.
-        """
-        allowed = self._allowed(mask)
-        count = len(self.rows) if allowed is None else int(np.count_nonzero(allowed))
-        k = min(k, count)
-        if k <= 0:
-            return np.zeros(0, np.int64), np.zeros(0, np.float32)
-        positions = self._proposed(query, k, allowed, count, ef_search)
-        if positions is None:
-            positions = self._candidates(query, k, allowed)
-        scores = score_of(self.spec.space, exact_raw(self.spec.space, self.vectors[positions], query))
-        order = np.lexsort((positions, -scores))[:k]
-        return self.rows[positions[order]], scores[order]
-
-    def scores(self, query: Floats, mask: NDArray[np.bool_] | None) -> tuple[NDArray[np.int64], Floats]:
+    def scores(self, query: Floats, mask: Mask | None) -> tuple[NDArray[np.int64], Floats]:
         """Return (local rows ascending, published scores) of every vector where ``mask`` is True."""
-        allowed = self._allowed(mask)
+        allowed = self.allowed(mask)
         rows, vectors = (self.rows, self.vectors) if allowed is None else (self.rows[allowed], self.vectors[allowed])
         return rows, score_of(self.spec.space, exact_raw(self.spec.space, vectors, query))
 
@@ -81,15 +68,15 @@ class VectorColumn:
         assert self.squares is not None
         return self.squares
 
-    def _allowed(self, mask: NDArray[np.bool_] | None) -> NDArray[np.bool_] | None:
+    def allowed(self, mask: Mask | None) -> Mask | None:
         """The mask by position; None when it lets everything pass."""
         if mask is None:
             return None
         allowed = mask if len(mask) == len(self.rows) else mask[self.rows]
         return None if allowed.all() else allowed
 
-    def _proposed(
-        self, query: Floats, k: int, allowed: NDArray[np.bool_] | None, count: int, ef_search: int | None
+    def proposed(
+        self, query: Floats, k: int, allowed: Mask | None, count: int, ef_search: int | None
     ) -> Positions | None:
         """The graph's candidates; None when there is no graph, it would not pay, or it found too few."""
         if self.graph is None or count <= EXACT_BELOW or k * _OVERSAMPLED > count // 10:
@@ -97,36 +84,92 @@ class VectorColumn:
         found = self.graph.propose(query, k * _OVERSAMPLED, max(ef_search or _EF, k * _OVERSAMPLED), allowed)
         return found if len(found) >= k else None
 
-    def _candidates(self, query: Floats, k: int, allowed: NDArray[np.bool_] | None) -> Positions:
-        """The positions of everything that may be among the k best, by float32 arithmetic and its error."""
-        positions = None if allowed is None else np.flatnonzero(allowed)
-        if self.spec.space not in (Space.L2, Space.COSINESIMIL, Space.INNERPRODUCT):
-            return np.arange(len(self.rows)) if positions is None else positions
-        if positions is None:
-            near = self._nearness(self.vectors @ query, self.lengths_squared(), query)
-        elif len(positions) < _GATHERED_SHARE * len(self.rows):
-            near = self._nearness(self.vectors[positions] @ query, self.lengths_squared()[positions], query)
-        else:
-            near = self._nearness(self.vectors @ query, self.lengths_squared(), query)[positions]
-        if k < len(near):
-            least = np.partition(near, len(near) - k)[len(near) - k]
-            largest = float(np.abs(near).max(initial=0.0))
-            kept = np.flatnonzero(near >= least - 1e-5 * max(1.0, largest))
-            positions = kept if positions is None else positions[kept]
-        elif positions is None:
-            positions = np.arange(len(self.rows))
-        return positions
+    def scanned(self, query: Floats, allowed: Mask | None, count: int) -> _Scan:
+        """Every candidate with something that grows as vectors come nearer, by float32 arithmetic."""
+        if allowed is None:
+            return _Scan(None, *self._nearness(self.vectors @ query, self.lengths_squared(), query))
+        positions = np.flatnonzero(allowed)
+        few = count < _GATHERED_SHARE * len(self.rows)
+        products = _gathered(self.vectors, positions, query) if few else (self.vectors @ query)[positions]
+        return _Scan(positions, *self._nearness(products, self.lengths_squared()[positions], query))
 
-    def _nearness(self, products: Floats, squares: Floats, query: Floats) -> Floats:
-        """Something that grows as vectors come nearer."""
+    def _nearness(self, products: Floats, squares: Floats, query: Floats) -> tuple[Floats, float]:
+        """The nearness and how large it can be."""
+        length = float(np.linalg.norm(query))
+        longest = float(squares.max(initial=0.0)) ** 0.5
         match self.spec.space:
             case Space.L2:
-                return np.asarray(2 * products - squares, np.float32)
+                return np.asarray(2 * products - squares, np.float32), longest * (2 * length + longest)
             case Space.COSINESIMIL:
-                norms = np.sqrt(squares) * np.float32(np.linalg.norm(query))
-                return np.divide(products, norms, out=np.zeros_like(products), where=norms > 0)
+                norms = np.sqrt(squares) * np.float32(length)
+                return np.divide(products, norms, out=np.zeros_like(products), where=norms > 0), 1.0
             case _:
-                return products
+                return products, longest * length
+
+
+@dataclass(frozen=True, slots=True)
+class _Scan:
+    """``near`` float32 by candidate, at most about ``largest`` either way; ``positions`` None: all of the column."""
+
+    positions: Positions | None
+    near: Floats
+    largest: float
+
+    def at_least(self, least: float) -> Positions:
+        kept = np.flatnonzero(self.near >= least - 1e-5 * max(1.0, self.largest))
+        return kept if self.positions is None else self.positions[kept]
+
+
+def nearest(
+    columns: Sequence[VectorColumn], masks: Sequence[Mask | None], query: Floats, k: int, ef_search: int | None = None
+) -> tuple[NDArray[np.int64], NDArray[np.int64], Floats]:
+    """Return (column number, local row, published score) of the ``min(k, candidates)`` best over columns of one space.
+
+    ``masks`` bool ``[rows of the segment]`` tell which rows may be found (None: all). Best first, ties by column and
+    row. ``ef_search`` tunes graphs; an exact scan has no use for it.
+    """
+    picked: dict[int, Positions] = {}
+    scans: dict[int, _Scan] = {}
+    for number, (column, mask) in enumerate(zip(columns, masks, strict=True)):
+        allowed = column.allowed(mask)
+        count = len(column.rows) if allowed is None else int(np.count_nonzero(allowed))
+        if not (wanted := min(k, count)):
+            continue
+        found = column.proposed(query, wanted, allowed, count, ef_search)
+        if found is not None:
+            picked[number] = found
+        elif column.spec.space in _SCANNED:
+            scans[number] = column.scanned(query, allowed, count)
+        else:
+            picked[number] = np.arange(count) if allowed is None else np.flatnonzero(allowed)
+    picked |= _best_of(scans, k)
+    if not picked:
+        return np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0, np.float32)
+    numbers = np.repeat(list(picked), [len(positions) for positions in picked.values()])
+    rows = np.concatenate([columns[number].rows[positions] for number, positions in picked.items()])
+    vectors = np.concatenate([columns[number].vectors[positions] for number, positions in picked.items()])
+    space = columns[0].spec.space
+    scores = score_of(space, exact_raw(space, vectors, query))
+    order = np.lexsort((rows, numbers, -scores))[:k]
+    return numbers[order], rows[order], scores[order]
+
+
+def _best_of(scans: Mapping[int, _Scan], k: int) -> dict[int, Positions]:
+    """The positions of everything that may be among the k best of all scans, by column number."""
+    if not scans:
+        return {}
+    near = np.concatenate([scan.near for scan in scans.values()])
+    least = float(np.partition(near, len(near) - k)[len(near) - k]) if k < len(near) else -np.inf
+    return {number: scan.at_least(least) for number, scan in scans.items()}
+
+
+def _gathered(vectors: Floats, positions: Positions, query: Floats) -> Floats:
+    """The products of some of the vectors, float32 ``[positions]``."""
+    products = np.empty(len(positions), np.float32)
+    for start in range(0, len(positions), _GATHERED):
+        some = slice(start, start + _GATHERED)
+        products[some] = vectors[positions[some]] @ query
+    return products
 
 
 def exact_raw(space: Space, vectors: Floats, query: Floats) -> Floats:
