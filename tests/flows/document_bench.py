@@ -10,12 +10,12 @@ import orjson
 from antiphon.domain.bulk import Action, BulkReport, Done, Failed, Operation, Outcome
 from antiphon.domain.model import ModelConfig
 from antiphon.flows.documents import Documents, Refresh
+from antiphon.flows.embedding_report import EmbeddingReports
 from antiphon.flows.fingerprint import Fingerprints
 from antiphon.flows.indices import Indices
 from antiphon.flows.ingest import Ingestor
 from antiphon.flows.pipelines import PipelineRunner, Pipelines
 from antiphon.flows.semantic import SemanticEmbedder
-from antiphon.flows.truncation import Truncations
 from antiphon.wire.bulk import BulkDefaults, read_bulk
 from antiphon.wire.document import read_update
 from antiphon.wire.index import read_create
@@ -32,7 +32,7 @@ class DocumentBench:
     runner: PipelineRunner
     documents: Documents
     fingerprints: Fingerprints
-    truncations: Truncations
+    reports: EmbeddingReports
     calls: list[list[str]]
 
     @classmethod
@@ -46,11 +46,12 @@ class DocumentBench:
 
         runner = PipelineRunner(node.pipelines, embed, ports.clock)
         fingerprints = Fingerprints(ports.catalog, node.loaded, node.indices)
-        truncations = Truncations(ports.catalog, node.indices)
         semantic = SemanticEmbedder(ports.catalog, embed)
         ingestor = Ingestor(node.indices, runner, semantic, fingerprints, ports.new_id)
-        documents = Documents(ports, node.indices, ingestor, truncations)
-        return cls(bench, node.indices, node.pipelines, runner, documents, fingerprints, truncations, calls)
+        documents = Documents(ports, node.indices, ingestor)
+        return cls(
+            bench, node.indices, node.pipelines, runner, documents, fingerprints, EmbeddingReports(node.indices), calls
+        )
 
     def model(self, config: ModelConfig) -> str:
         """Register and deploy the tiny model with another configuration; return its id."""

@@ -34,9 +34,9 @@ class Model:
         self.calls.append((model_id, list(texts), role))
         if model_id == "gone":
             raise NotFound("Failed to find model")
-        cut = tuple(at for at, text in enumerate(texts) if len(text) > 5)
         rows = [np.array(vector(text), np.float32) for text in texts]
-        return Prediction(rows, truncated=cut, lost_tokens=sum(len(texts[at]) - 5 for at in cut))
+        kept = tuple(min(5, len(text)) for text in texts)
+        return Prediction(rows, tokens=kept, lost=tuple(max(0, len(text) - 5) for text in texts))
 
 
 def vector(text: str) -> list[float]:

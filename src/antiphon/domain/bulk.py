@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
 from antiphon.domain.source import SourceChoice
 from antiphon.domain.store import VersionType
+from antiphon.domain.truncation import Truncation
 from antiphon.domain.update import Update
 from antiphon.errors import AntiphonError, ValidationError
 
@@ -122,8 +123,8 @@ Outcome = Done | Failed
 
 @dataclass(frozen=True, slots=True)
 class BulkReport:
-    """Outcomes in the order of the actions; ``ingest_ms`` None when no pipeline ran; ``notices`` for the client."""
+    """Outcomes in the order of the actions; ``ingest_ms`` None when no pipeline ran."""
 
     outcomes: list[Outcome]
     ingest_ms: int | None = None
-    notices: tuple[str, ...] = ()
+    truncation: Truncation = field(default_factory=Truncation)

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from antiphon.domain.truncation import Truncation
+
 
 class ByQueryKind(StrEnum):
     """The three operations; the value is the end of OpenSearch's action name."""
@@ -75,6 +77,7 @@ class Counts:
     noops: int = 0
     version_conflicts: int = 0
     batches: int = 0
+    truncation: Truncation = field(default_factory=Truncation)
     failures: list[dict[str, Any]] = field(default_factory=list)
 
     @property

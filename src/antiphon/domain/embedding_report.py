@@ -1,7 +1,6 @@
 """What an index knows about its embeddings: per vector field, how many documents, and what truncation took.
 
-The counts are of writes: a document embedded twice counts twice. They are added after the documents are durable, one
-addition per bulk, so a crash between the two loses that bulk's counts and never invents any.
+The counts are of writes: a document embedded twice counts twice. They are stored with the documents, in one commit.
 """
 
 from __future__ import annotations
@@ -19,6 +18,7 @@ class FieldCounts:
     texts: int = 0
     truncated_documents: int = 0
     truncated_texts: int = 0
+    tokens: int = 0
     lost_tokens: int = 0
 
     def add(self, other: FieldCounts) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,8 +19,8 @@ class IngestDocument:
     ``ingest`` is ``_ingest``: ``timestamp`` (ISO 8601, UTC), ``_value`` inside foreach, ``on_failure_*`` inside
     on_failure. ``stored`` returns the source of the document that has this id now, for ``skip_existing``.
     ``embedded`` lists (path of the vector field, model id), once each; ``truncated_texts`` of ``embedded_texts`` lost
-    ``lost_tokens`` tokens. ``max_depth`` and ``max_token_count`` are the index's ``mapping.depth.limit`` and
-    ``analyze.max_token_count``.
+    ``lost_tokens`` of ``text_tokens`` tokens. ``max_depth`` and ``max_token_count`` are the index's
+    ``mapping.depth.limit`` and ``analyze.max_token_count``.
     """
 
     index: str
@@ -36,7 +36,15 @@ class IngestDocument:
     embedded: list[tuple[str, str]] = field(default_factory=list)
     embedded_texts: int = 0
     truncated_texts: int = 0
+    text_tokens: int = 0
     lost_tokens: int = 0
+
+    def account(self, kept: Sequence[int], lost: Sequence[int]) -> None:
+        """Count embedded texts: of each, how many tokens were kept and how many were cut off."""
+        self.embedded_texts += len(kept)
+        self.truncated_texts += sum(count > 0 for count in lost)
+        self.text_tokens += sum(kept) + sum(lost)
+        self.lost_tokens += sum(lost)
 
     def metadata(self) -> dict[str, Any]:
         """Return ``_index``, ``_id`` ... as far as they are set."""

@@ -9,6 +9,7 @@ from typing import Any
 
 from antiphon.domain.dates import DYNAMIC_FORMATS, date_format
 from antiphon.domain.pattern import star_pattern
+from antiphon.domain.regular_expression import RegularExpression
 from antiphon.errors import IllegalArgument, StrictDynamicMapping
 
 Json = dict[str, Any]
@@ -133,8 +134,11 @@ def _matches(rule: Mapping[str, Any], name: str, path: str, kind: str) -> bool:
 def _one_matches(pattern: Any, subject: str, regex: bool) -> bool:
     patterns = pattern if isinstance(pattern, list) else [pattern]
     try:
-        return any((re.compile(one) if regex else star_pattern(str(one))).fullmatch(subject) for one in patterns)
-    except re.error as error:
+        return any(
+            RegularExpression(str(one)).fullmatch(subject) if regex else star_pattern(str(one)).fullmatch(subject)
+            for one in patterns
+        )
+    except ValueError as error:
         raise IllegalArgument(f"Pattern [{pattern}] of a dynamic template is invalid: {error}") from None
 
 

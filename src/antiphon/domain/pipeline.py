@@ -29,11 +29,11 @@ class EmbedPassages:
 
 @dataclass(frozen=True, slots=True)
 class Embedded:
-    """The answer: one float32 ``[dimension]`` row per text; how many texts lost how many tokens."""
+    """The answer, by text: a float32 ``[dimension]`` row, how many tokens were embedded, how many were cut off."""
 
     rows: Sequence[NDArray[np.float32]]
-    truncated: int = 0
-    lost_tokens: int = 0
+    tokens: Sequence[int] = ()
+    lost: Sequence[int] = ()
 
 
 @dataclass(frozen=True, slots=True)

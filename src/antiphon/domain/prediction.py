@@ -59,12 +59,25 @@ class PredictRequest:
 
 @dataclass(frozen=True, slots=True)
 class Prediction:
-    """One float32 row per text, in order; positions (0-based) of doubled prefixes and of truncated texts."""
+    """One float32 row per text, in order, with how many tokens were embedded and cut off.
+
+    ``doubled`` are the positions (0-based) of texts that came with a prefix.
+    """
 
     rows: Sequence[NDArray[np.float32]]
     doubled: tuple[int, ...] = ()
-    truncated: tuple[int, ...] = ()
-    lost_tokens: int = 0
+    tokens: tuple[int, ...] = ()
+    lost: tuple[int, ...] = ()
+
+    @property
+    def truncated(self) -> tuple[int, ...]:
+        """Positions (0-based) of the texts that lost tokens."""
+        return tuple(position for position, count in enumerate(self.lost) if count)
+
+    @property
+    def lost_tokens(self) -> int:
+        """Tokens cut off over all texts."""
+        return sum(self.lost)
 
     def notices(self, name: str) -> list[str]:
         """Return a sentence about doubled prefixes and one about truncation, where there were any.

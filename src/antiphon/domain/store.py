@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from antiphon.domain.document import TypedDocument
+from antiphon.domain.embedding_report import EmbeddingCounts
 
 
 class VersionType(StrEnum):
@@ -21,7 +22,7 @@ class Write:
     """One operation. ``document`` and ``source`` (its JSON, as it will be returned) are None for a delete.
 
     ``create`` fails on an existing id; ``if_seq_no`` must be the current one; ``version`` is checked and, for the
-    external types, taken over.
+    external types, taken over. ``embedded`` counts what was embedded for it.
     """
 
     id: str
@@ -33,6 +34,7 @@ class Write:
     if_primary_term: int | None = None
     version: int | None = None
     version_type: VersionType = VersionType.INTERNAL
+    embedded: EmbeddingCounts | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,13 +28,23 @@ INPUTS = ("input_ids", "attention_mask", "token_type_ids", "position_ids")
 class Encoding:
     """The vectors of one call, in the order of its texts.
 
-    ``rows``: float32 ``[dimension]`` each, ``[tokens, hidden]`` for ``pooling_mode: none``; ``truncated``: positions
-    (0-based) of the texts that lost tokens; ``lost_tokens``: how many over all texts.
+    ``rows``: float32 ``[dimension]`` each, ``[tokens, hidden]`` for ``pooling_mode: none``; ``tokens``: how many of
+    each text were embedded, special ones included; ``lost``: how many were cut off.
     """
 
     rows: list[Floats]
-    truncated: tuple[int, ...] = ()
-    lost_tokens: int = 0
+    tokens: tuple[int, ...] = ()
+    lost: tuple[int, ...] = ()
+
+    @property
+    def truncated(self) -> tuple[int, ...]:
+        """Positions (0-based) of the texts that lost tokens."""
+        return tuple(position for position, count in enumerate(self.lost) if count)
+
+    @property
+    def lost_tokens(self) -> int:
+        """Tokens cut off over all texts."""
+        return sum(self.lost)
 
     def matrix(self) -> Floats:
         """Return the rows as one float32 ``[texts, dimension]``; ValueError when they differ in shape or are none."""
@@ -116,8 +126,7 @@ class ModelEncoder:
         IllegalArgument for a text without any token, InferenceError from the engine.
         """
         rows, tokens = self._worker.run(len(texts), lambda: self._tokenizer(texts))
-        cut = tuple(i for i, one in enumerate(tokens) if one.lost)
-        return Encoding(rows, cut, sum(tokens[i].lost for i in cut))
+        return Encoding(rows, tuple(len(one.ids) for one in tokens), tuple(one.lost for one in tokens))
 
     def stats(self) -> EncoderStats:
         """Counters since the deploy."""

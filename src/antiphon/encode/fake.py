@@ -47,7 +47,8 @@ class FakeEncoder:
         lost = [max(0, len(one) - room) for one in words]
         self._count(words, lost)
         rows = [self._vector(one[:room]) for one in words]
-        return Encoding(rows, tuple(i for i, n in enumerate(lost) if n), sum(lost))
+        kept = tuple(len(one) + 2 - gone for one, gone in zip(words, lost, strict=True))
+        return Encoding(rows, kept, tuple(lost))
 
     def stats(self) -> EncoderStats:
         """Counters since the deploy."""

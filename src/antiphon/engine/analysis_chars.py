@@ -7,10 +7,11 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from antiphon.domain.regular_expression import Match, RegularExpression
 from antiphon.engine.analysis_chain import CharFilter, Mapped
 from antiphon.errors import IllegalArgument
 
-_MARKUP = re.compile(r"(?s)<!--.*?-->|</?[A-Za-z!][^>]*>|&(?:#\d+|#x[0-9A-Fa-f]+|\w+);")
+_MARKUP = RegularExpression(r"(?s)<!--.*?-->|</?[A-Za-z!][^>]*>|&(?:#\d+|#x[0-9A-Fa-f]+|\w+);")
 _BLOCKS = re.compile(r"(?i)</?(?:p|div|br|li|ul|ol|h[1-6]|tr|td|th|table|section|article|hr|pre|blockquote)\b")
 
 
@@ -26,7 +27,7 @@ def char_filter(kind: str, options: Mapping[str, Any]) -> CharFilter:
     raise IllegalArgument(f"failed to find char_filter under [{kind}]")
 
 
-def _markup_text(found: re.Match[str]) -> str:
+def _markup_text(found: Match) -> str:
     if found[0].startswith("&"):
         return html.unescape(found[0])
     return "\n" if _BLOCKS.match(found[0]) else ""
@@ -43,7 +44,7 @@ def _mapping(options: Mapping[str, Any]) -> CharFilter:
         pairs[before.strip()] = after.strip()
     if not pairs:
         raise IllegalArgument("mapping requires either `mappings` or `mappings_path` to be configured")
-    pattern = re.compile("|".join(re.escape(key) for key in sorted(pairs, key=len, reverse=True)))
+    pattern = RegularExpression("|".join(re.escape(key) for key in sorted(pairs, key=len, reverse=True)))
     return lambda text: _substituted(pattern, lambda found: pairs[found[0]], text)
 
 
@@ -51,13 +52,13 @@ def _pattern_replace(options: Mapping[str, Any]) -> CharFilter:
     source = str(options.get("pattern", ""))
     replacement = re.sub(r"\$(\d)", r"\\g<\1>", str(options.get("replacement", "")))
     try:
-        pattern = re.compile(source)
-    except re.error as error:
+        pattern = RegularExpression(source)
+    except ValueError as error:
         raise IllegalArgument(f"cannot read the pattern [{source}]: {error}") from error
     return lambda text: _substituted(pattern, lambda found: found.expand(replacement), text)
 
 
-def _substituted(pattern: re.Pattern[str], replacement: Callable[[re.Match[str]], str], text: str) -> Mapped:
+def _substituted(pattern: RegularExpression, replacement: Callable[[Match], str], text: str) -> Mapped:
     parts: list[str] = []
     origins: list[int] = []
     last = 0

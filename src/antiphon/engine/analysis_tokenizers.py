@@ -8,6 +8,7 @@ from typing import Any
 
 import tantivy
 
+from antiphon.domain.regular_expression import RegularExpression
 from antiphon.engine.analysis_chain import Piece, Typed
 from antiphon.engine.analysis_standard import LETTERS, STANDARD, URL_EMAIL, standard_type
 from antiphon.errors import IllegalArgument
@@ -53,10 +54,9 @@ def _lowercased(text: str) -> list[Piece]:
 
 def _pattern(options: Mapping[str, Any]) -> Callable[[str], list[Piece]]:
     source = str(options.get("pattern", r"\W+"))
-    flags = re.IGNORECASE if "CASE_INSENSITIVE" in str(options.get("flags", "")) else 0
     try:
-        pattern = re.compile(source, flags)
-    except re.error as error:
+        pattern = RegularExpression(source, ignore_case="CASE_INSENSITIVE" in str(options.get("flags", "")))
+    except ValueError as error:
         raise IllegalArgument(f"cannot read the pattern [{source}]: {error}") from error
     group = int(options.get("group", -1))
 

@@ -9,8 +9,10 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
+import orjson
 from numpy.typing import NDArray
 
+from antiphon.domain.embedding_report import EmbeddingCounts
 from antiphon.domain.store import StoredDocument, VersionType, Write, Written
 from antiphon.errors import AntiphonError, VersionConflict
 
@@ -28,6 +30,7 @@ create table if not exists facts(name text primary key, value) without rowid;
 """
 _COLUMNS = "id, source, version, seq, routing"
 _AT_ONCE = 500
+_EMBEDDED = "embedded"
 GRAVE_S = 60.0
 """How long the version of a deleted document is remembered (``index.gc_deletes``)."""
 
@@ -67,6 +70,7 @@ class Documents:
             self._writer.execute("begin immediate")
             try:
                 outcomes = [self._apply(write) for write in writes]
+                self._count(writes, outcomes)
                 self._writer.execute("insert or replace into facts values('last_seq', ?)", (self.last_seq,))
                 self._writer.execute("commit")
             except BaseException:
@@ -95,6 +99,22 @@ class Documents:
         row = (seq, write.id, version, write.routing, write.source)
         self._writer.execute("insert into docs(seq, id, version, routing, source) values(?, ?, ?, ?, ?)", row)
         return Written("created" if held is None else "updated", version, seq)
+
+    def _count(self, writes: Sequence[Write], outcomes: Sequence[Written | AntiphonError]) -> None:
+        total = EmbeddingCounts()
+        for write, outcome in zip(writes, outcomes, strict=True):
+            if write.embedded is not None and isinstance(outcome, Written):
+                total.add(write.embedded)
+        if total.fields:
+            held = self._writer.execute("select value from facts where name = ?", (_EMBEDDED,)).fetchone()
+            total.add(EmbeddingCounts.read(None if held is None else orjson.loads(held[0])))
+            text = orjson.dumps(total.write()).decode()
+            self._writer.execute("insert or replace into facts values(?, ?)", (_EMBEDDED, text))
+
+    def embedded(self) -> EmbeddingCounts:
+        """Return the sum of the counts of all that was written."""
+        text = self.noted(_EMBEDDED)
+        return EmbeddingCounts.read(None if text is None else orjson.loads(text))
 
     def _grave(self, doc_id: str) -> int | None:
         row = self._writer.execute("select version from graves where id = ?", (doc_id,)).fetchone()

@@ -102,7 +102,7 @@ def _wanted(table: Table, query: Query) -> Iterator[_Wanted]:  # noqa: C901  one
             yield _Wanted(query.field, lambda term: bool(fuzzy_terms(query, [term])))
         case Pattern():
             shape = compiled(query)
-            yield _Wanted(query.field, lambda term: shape.fullmatch(term) is not None)
+            yield _Wanted(query.field, shape.fullmatch)
         case _:
             return
 

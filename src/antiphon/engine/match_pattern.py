@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from antiphon.domain.regular_expression import RegularExpression
 from antiphon.errors import IllegalArgument, QueryShardError
 from antiphon.query import Pattern, PatternKind
 
@@ -17,12 +18,11 @@ def matching_terms(node: Pattern, terms: Sequence[str]) -> NDArray[np.bool_]:
     if node.kind is PatternKind.PREFIX and not node.case_insensitive:
         return np.fromiter((term.startswith(node.value) for term in terms), np.bool_, len(terms))
     shape = compiled(node)
-    return np.fromiter((shape.fullmatch(term) is not None for term in terms), np.bool_, len(terms))
+    return np.fromiter((shape.fullmatch(term) for term in terms), np.bool_, len(terms))
 
 
-def compiled(node: Pattern) -> re.Pattern[str]:
-    """Return a Python pattern that matches exactly the wanted terms; QueryShardError when it cannot be read."""
-    flags = re.DOTALL | (re.IGNORECASE if node.case_insensitive else 0)
+def compiled(node: Pattern) -> RegularExpression:
+    """Return an expression that matches exactly the wanted terms; QueryShardError when it cannot be read."""
     match node.kind:
         case PatternKind.PREFIX:
             source = re.escape(node.value) + ".*"
@@ -33,8 +33,8 @@ def compiled(node: Pattern) -> re.Pattern[str]:
         case PatternKind.EXACT | PatternKind.FUZZY:
             source = re.escape(node.value)
     try:
-        return re.compile(source, flags)
-    except re.error as error:
+        return RegularExpression(source, ignore_case=node.case_insensitive, dot_all=True)
+    except ValueError as error:
         reason = f"invalid regular expression [{node.value}]: {error}"
         raise QueryShardError(f"failed to create query: {reason}", cause=IllegalArgument(reason)) from error
 

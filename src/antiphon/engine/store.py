@@ -11,6 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from antiphon.domain.embedding_report import EmbeddingCounts
 from antiphon.domain.mapping import IndexMapping
 from antiphon.domain.store import IndexStats, StoredDocument, Write, Written
 from antiphon.engine.analysis import Analyzers
@@ -170,6 +171,10 @@ class Store:
             0 if self._folder is None else _size(self._folder), self._documents.last_seq, *self._derived.vectors,
             self._operations, self._queries,
         )  # fmt: skip
+
+    def embedded(self) -> EmbeddingCounts:
+        """Return the sum of the counts of all that was written."""
+        return self._documents.embedded()
 
     def flush(self) -> None:
         """Refresh, seal what is in memory, and move the log of the documents into their file."""

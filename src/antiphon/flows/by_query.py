@@ -129,7 +129,11 @@ class ByQueryRunner:
         counts.batches += 1
         counts.noops += sum(action is None for action in actions)
         going = [action for action in actions if action is not None]
-        for outcome in self._documents.bulk(going).outcomes if going else ():
+        if not going:
+            return
+        report = self._documents.bulk(going)
+        counts.truncation.add(report.truncation)
+        for outcome in report.outcomes:
             _count(asked, counts, outcome)
 
     def _change(self, asked: ByQuery) -> Change:

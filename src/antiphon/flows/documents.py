@@ -9,10 +9,10 @@ from antiphon.domain.bulk import Action, BulkReport, Done, Failed, Operation, Ou
 from antiphon.domain.index import Index
 from antiphon.domain.source import parse_document
 from antiphon.domain.store import StoredDocument, Write, Written
+from antiphon.domain.truncation import Truncation
 from antiphon.errors import AntiphonError, IllegalArgument, RoutingMissing, VersionConflict
 from antiphon.flows.ingest import Draft, Ingestor, WriteBook
 from antiphon.flows.ports import Ports
-from antiphon.flows.truncation import Tally, Truncations
 from antiphon.flows.update import Updater
 
 SLICE_BYTES = 32 << 20
@@ -38,20 +38,19 @@ class Refresh(StrEnum):
 class Documents:
     """Thread-safe; what two requests do to one document is ordered by the index's store."""
 
-    def __init__(self, ports: Ports, indices: WriteBook, ingestor: Ingestor, truncations: Truncations) -> None:
+    def __init__(self, ports: Ports, indices: WriteBook, ingestor: Ingestor) -> None:
         self._ports = ports
         self._indices = indices
         self._ingestor = ingestor
-        self._truncations = truncations
         self._updater = Updater(indices)
 
-    def one(self, action: Action, refresh: Refresh = Refresh.FALSE) -> tuple[Done, tuple[str, ...]]:
+    def one(self, action: Action, refresh: Refresh = Refresh.FALSE) -> tuple[Done, list[str]]:
         """Do a single action; return what it did and the notices. Raises what stopped it."""
         report = self.bulk([action], refresh)
         outcome = report.outcomes[0]
         if isinstance(outcome, Failed):
             raise outcome.error
-        return outcome, report.notices
+        return outcome, report.truncation.notices()
 
     def bulk(self, actions: Sequence[Action], refresh: Refresh = Refresh.FALSE) -> BulkReport:
         """Do actions in order; a later one sees earlier ones. An action that fails does not stop the others.
@@ -59,29 +58,26 @@ class Documents:
         Durable when it returns: one commit per index, unless an update follows another write of the same document,
         or there is more than ``SLICE_BYTES``. One embedding call per model and step of such a part.
         """
-        tally = Tally()
+        truncation = Truncation()
         start = self._ports.monotonic()
         ran, spent = False, 0.0
         outcomes: list[Outcome] = []
         touched: dict[str, Index] = {}
-        try:
-            for part in _parts(actions):
-                drafts = self._drafts(part)
-                before = self._ports.monotonic()
-                ran = self._ingestor.prepare(drafts, tally) or ran
-                spent += self._ports.monotonic() - before
-                self._write(drafts, touched)
-                self._retry(drafts, tally, touched)
-                outcomes += [_ended(draft) for draft in drafts]
-        finally:
-            self._truncations.keep(tally)
+        for part in _parts(actions):
+            drafts = self._drafts(part)
+            before = self._ports.monotonic()
+            ran = self._ingestor.prepare(drafts, truncation) or ran
+            spent += self._ports.monotonic() - before
+            self._write(drafts, touched)
+            self._retry(drafts, truncation, touched)
+            outcomes += [_ended(draft) for draft in drafts]
         if refresh is not Refresh.FALSE:
             for index in touched.values():
                 self._indices.store(index).refresh()
         if refresh is Refresh.TRUE:
             outcomes = [_forced(outcome) for outcome in outcomes]
         took = min(spent, self._ports.monotonic() - start)
-        return BulkReport(outcomes, int(took * 1000) if ran else None, tally.notices())
+        return BulkReport(outcomes, int(took * 1000) if ran else None, truncation)
 
     def get(self, name: str, doc_id: str, *, refresh: bool = False) -> tuple[Index, StoredDocument | None]:
         """Return the index and the document as last written (None without one); IndexNotFound, IndexClosed."""
@@ -150,14 +146,14 @@ class Documents:
             for draft, result in zip(group, results, strict=True):
                 _settle(draft, result)
 
-    def _retry(self, drafts: Sequence[Draft], tally: Tally, touched: dict[str, Index]) -> None:
+    def _retry(self, drafts: Sequence[Draft], truncation: Truncation, touched: dict[str, Index]) -> None:
         """Do updates again that another request's write overtook, as often as they allow."""
         for draft in drafts:
             for _ in range(draft.action.retry_on_conflict):
                 if not _overtaken(draft):
                     break
                 (again,) = self._drafts([draft.action])
-                self._ingestor.prepare([again], tally)
+                self._ingestor.prepare([again], truncation)
                 self._write([again], touched)
                 draft.outcome = _ended(again)
 

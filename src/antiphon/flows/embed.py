@@ -175,7 +175,7 @@ def embed(
     else:
         prefixed = put_prefix(texts, config.prefix(role), config.prefixes, double)
     encoded = encoder.encode(prefixed.texts)
-    return Prediction(encoded.rows, prefixed.doubled, encoded.truncated, encoded.lost_tokens)
+    return Prediction(encoded.rows, prefixed.doubled, encoded.tokens, encoded.lost)
 
 
 def joined(parts: Sequence[Prediction]) -> Prediction:
@@ -184,12 +184,14 @@ def joined(parts: Sequence[Prediction]) -> Prediction:
         return parts[0]
     rows: list[NDArray[np.float32]] = []
     doubled: list[int] = []
-    truncated: list[int] = []
+    tokens: list[int] = []
+    lost: list[int] = []
     for part in parts:
         doubled.extend(len(rows) + position for position in part.doubled)
-        truncated.extend(len(rows) + position for position in part.truncated)
+        tokens.extend(part.tokens)
+        lost.extend(part.lost)
         rows.extend(part.rows)
-    return Prediction(rows, tuple(doubled), tuple(truncated), sum(part.lost_tokens for part in parts))
+    return Prediction(rows, tuple(doubled), tuple(tokens), tuple(lost))
 
 
 def _checked(texts: Iterable[str]) -> list[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 import orjson
@@ -15,12 +15,13 @@ from antiphon.domain.ingest_document import IngestDocument
 from antiphon.domain.pipeline import Dropped, Pipeline
 from antiphon.domain.semantic import semantic_fields
 from antiphon.domain.store import StoredDocument, VersionType, Write
+from antiphon.domain.truncation import Truncation
 from antiphon.errors import AntiphonError, IllegalArgument
+from antiphon.flows.embedding_report import counts_of
 from antiphon.flows.fingerprint import Fingerprints, IndexBook
 from antiphon.flows.ports import NewId
 from antiphon.flows.reembed import stale_part
 from antiphon.flows.semantic import SemanticEmbedder
-from antiphon.flows.truncation import Tally
 
 NONE = "_none"
 _NOT_WRITTEN = (-3, -2)
@@ -112,7 +113,7 @@ class Ingestor:
         self._fingerprints = fingerprints
         self._new_id = new_id
 
-    def prepare(self, drafts: Sequence[Draft], tally: Tally) -> bool:
+    def prepare(self, drafts: Sequence[Draft], truncation: Truncation) -> bool:
         """Give every draft its ``write``, or an ``outcome`` when it fails or is dropped.
 
         Returns True when a pipeline ran. Nothing is written yet, but mappings may have grown.
@@ -126,8 +127,9 @@ class Ingestor:
         self._stamp(_going(documents))
         self._type(_going(documents))
         for draft in _going(documents):
-            if draft.document is not None and draft.document.embedded:
-                tally.add(draft.index.uuid, draft.id or "", draft.document)
+            if draft.document is not None and draft.document.embedded and draft.write is not None:
+                draft.write = replace(draft.write, embedded=counts_of(draft.document))
+                truncation.note(draft.id or "", draft.document)
         return ran
 
     def _run_pipelines(self, drafts: Sequence[Draft]) -> bool:

@@ -12,6 +12,7 @@ from antiphon.flows.define import Definer
 from antiphon.flows.deploy import Deployer
 from antiphon.flows.documents import Documents
 from antiphon.flows.embed import Predictor
+from antiphon.flows.embedding_report import EmbeddingReports
 from antiphon.flows.fingerprint import Fingerprints
 from antiphon.flows.indices import Indices
 from antiphon.flows.ingest import Ingestor
@@ -25,7 +26,6 @@ from antiphon.flows.search import Searcher
 from antiphon.flows.search_pipelines import SearchPipelines
 from antiphon.flows.semantic import SemanticEmbedder
 from antiphon.flows.tasks import TaskRunner
-from antiphon.flows.truncation import Truncations
 
 _log = logging.getLogger("antiphon")
 
@@ -50,7 +50,7 @@ class Node:
     background: BackgroundTasks
     searcher: Searcher
     fingerprints: Fingerprints
-    truncations: Truncations
+    embedding_reports: EmbeddingReports
     loaded: LoadedModels
     housekeeper: Housekeeper
     ports: Ports
@@ -70,13 +70,11 @@ class Node:
         pipelines = Pipelines(ports.catalog)
         runner = PipelineRunner(pipelines, predictor.embed_texts, ports.clock)
         fingerprints = Fingerprints(ports.catalog, loaded, indices)
-        truncations = Truncations(ports.catalog, indices)
         pipelines.guard(fingerprints.check_pipeline_change)
         indices.guard_mappings(fingerprints.check_mapping_change)
-        indices.on_delete(truncations.forget)
         semantic = SemanticEmbedder(ports.catalog, predictor.embed_texts)
         ingestor = Ingestor(indices, runner, semantic, fingerprints, ports.new_id)
-        documents = Documents(ports, indices, ingestor, truncations)
+        documents = Documents(ports, indices, ingestor)
         by_query = ByQueryRunner(indices, documents, Matching(predictor.embed_texts, fingerprints, ports.clock))
         searcher = Searcher(
             ports,
@@ -103,7 +101,7 @@ class Node:
             background=BackgroundTasks(ports, by_query.work),
             searcher=searcher,
             fingerprints=fingerprints,
-            truncations=truncations,
+            embedding_reports=EmbeddingReports(indices),
             loaded=loaded,
             housekeeper=Housekeeper(configurator, deployer, loaded, tasks, searcher),
             ports=ports,

@@ -174,16 +174,10 @@ def _outcome(job: _Job) -> Outcome:
 
 
 def _shares(prediction: Prediction, counts: Sequence[int]) -> list[Embedded]:
-    """Cut a prediction into one answer per document.
-
-    A prediction counts lost tokens over all texts only: each truncated text gets an equal share, the first ones one
-    more, so that the sum is exact.
-    """
-    even, extra = divmod(prediction.lost_tokens, len(prediction.truncated) or 1)
-    lost = {at: even + (number < extra) for number, at in enumerate(prediction.truncated)}
+    """Cut a prediction into one answer per document."""
     shares, start = [], 0
     for count in counts:
-        cut = [lost[at] for at in range(start, start + count) if at in lost]
-        shares.append(Embedded(prediction.rows[start : start + count], len(cut), sum(cut)))
+        part = slice(start, start + count)
+        shares.append(Embedded(prediction.rows[part], prediction.tokens[part], prediction.lost[part]))
         start += count
     return shares

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from antiphon.domain.analysis import AnalyzeRequest, Token
 from antiphon.domain.deployment import DeployReport, EncoderStats, Precision
+from antiphon.domain.embedding_report import EmbeddingCounts
 from antiphon.domain.mapping import IndexMapping
 from antiphon.domain.model import Model, ModelConfig, ModelFormat
 from antiphon.domain.model_group import ModelGroup
@@ -37,12 +38,12 @@ class Encoded(Protocol):
         """One float32 array per text: ``[dimension]``; ``[tokens, hidden]`` for ``pooling_mode: none``."""
 
     @property
-    def truncated(self) -> tuple[int, ...]:
-        """Positions (0-based) of texts that lost tokens."""
+    def tokens(self) -> tuple[int, ...]:
+        """How many tokens of each text were embedded, special ones included."""
 
     @property
-    def lost_tokens(self) -> int:
-        """Tokens cut off over all texts."""
+    def lost(self) -> tuple[int, ...]:
+        """How many tokens of each text were cut off."""
 
 
 class Encoder(Protocol):
@@ -267,6 +268,9 @@ class IndexStore(Protocol):
 
     def stats(self) -> IndexStats:
         """Return counts and sizes."""
+
+    def embedded(self) -> EmbeddingCounts:
+        """Return the sum of the counts of all that was written."""
 
     def flush(self) -> None:
         """Seal what is in memory to disk; used by _flush, _forcemerge and close."""

@@ -105,8 +105,4 @@ def _account(job: SemanticJob, text: SemanticText, prediction: Prediction, start
     job.changed = True
     leaf = "embedding" if text.field.chunking is False else "chunks.embedding"
     document.note_embedded(f"{text.field.info}.{leaf}", text.field.model_id)
-    cut = sum(start <= at < end for at in prediction.truncated)
-    document.embedded_texts += end - start
-    document.truncated_texts += cut
-    if cut:
-        document.lost_tokens += round(prediction.lost_tokens * cut / len(prediction.truncated))
+    document.account(prediction.tokens[start:end], prediction.lost[start:end])

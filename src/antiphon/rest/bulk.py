@@ -36,7 +36,7 @@ def bulk(call: Call) -> Reply:
         body["ingest_took"] = report.ingest_ms
     body["errors"] = any(isinstance(outcome, Failed) for outcome in report.outcomes)
     body["items"] = [_item(action, outcome) for action, outcome in zip(actions, report.outcomes, strict=True)]
-    return Reply(body, notices=list(report.notices))
+    return Reply(body, notices=report.truncation.notices())
 
 
 def _item(action: Action, outcome: Outcome) -> dict[str, Any]:

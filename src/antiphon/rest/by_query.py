@@ -47,7 +47,7 @@ def _run(call: Call, asked: ByQuery) -> Reply:
     if not call.flag("wait_for_completion", default=True):
         return Reply({"task": node.background.start(asked)})
     task = node.background.run(asked)
-    return Reply(render_counts(task, node.ports.clock()), worst_status(task.counts))
+    return Reply(render_counts(task, node.ports.clock()), worst_status(task.counts), task.counts.truncation.notices())
 
 
 def _with_q(call: Call, body: Any) -> Any:

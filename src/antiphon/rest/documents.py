@@ -97,9 +97,8 @@ def mget(call: Call) -> Reply:
 def embedding_report(call: Call) -> Reply:
     """What each index knows of its embeddings: fingerprints, missing vectors, truncation."""
     targets = call.node.indices.resolve(call.params["index"])
-    return Reply({
-        target.index.name: render_embedding_report(*call.node.truncations.report(target.index)) for target in targets
-    })  # fmt: skip
+    report = call.node.embedding_reports.report
+    return Reply({target.index.name: render_embedding_report(*report(target.index)) for target in targets})
 
 
 def _write(call: Call, operation: Operation) -> Reply:
@@ -131,11 +130,11 @@ def _refresh(call: Call) -> Refresh:
     return Refresh.parse(call.query.get("refresh"))
 
 
-def _written(done: Done, notices: tuple[str, ...]) -> Reply:
+def _written(done: Done, notices: list[str]) -> Reply:
     headers = {}
     if done.status == 201:
         headers["location"] = f"/{quote(done.index, safe='')}/_doc/{quote(done.id, safe='')}"
-    return Reply(render_done(done), done.status, list(notices), headers=headers)
+    return Reply(render_done(done), done.status, notices, headers=headers)
 
 
 def _plain(call: Call, body: Any) -> Any:

@@ -127,6 +127,8 @@ def render_task_get(task: BackgroundTask, node_id: str, now_ms: int) -> dict[str
         body["error"] = task.error
     elif task.state is not TaskEnd.RUNNING:
         body["response"] = render_counts(task, now_ms)
+        if told := task.counts.truncation.notices():
+            body["response"]["warnings"] = told
     return body
 
 

@@ -20,11 +20,20 @@ def _field(one: FieldReport) -> dict[str, Any]:
         "fingerprint": one.fingerprint,
         "vectors_present": one.present,
         "vectors_missing": one.missing,
-        "embedded": {"documents": counts.documents, "texts": counts.texts},
+        "embedded": {
+            "documents": counts.documents,
+            "texts": counts.texts,
+            "tokens": counts.tokens - counts.lost_tokens,
+        },
         "truncation": {
             "documents": counts.truncated_documents,
             "texts": counts.truncated_texts,
             "lost_tokens": counts.lost_tokens,
-            "share_of_texts": round(counts.truncated_texts / counts.texts, 6) if counts.texts else 0.0,
+            "share_of_texts": _share(counts.truncated_texts, counts.texts),
+            "share_of_tokens": _share(counts.lost_tokens, counts.tokens),
         },
     }
+
+
+def _share(part: int, whole: int) -> float:
+    return round(part / whole, 6) if whole else 0.0

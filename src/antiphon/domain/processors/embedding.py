@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from antiphon.domain.embedding_fields import FieldMap, Walk, check_fields, unflatten, walk
 from antiphon.domain.ingest_document import IngestDocument
-from antiphon.domain.pipeline import Embedded, EmbedPassages, Run, Steps
+from antiphon.domain.pipeline import EmbedPassages, Run, Steps
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,7 @@ class TextEmbedding:
         if texts:
             embedded = yield EmbedPassages(self.model_id, texts)
             vectors = [as_json(row) for row in embedded.rows]
-            _account(document, texts, embedded)
+            document.account(embedded.tokens, embedded.lost)
         self._write(document, found, vectors)
         return True
 
@@ -50,9 +50,3 @@ def as_json(row: NDArray[np.float32]) -> list[float]:
     """Return a float32 ``[dimension]`` vector as the shortest decimals that read back to the same float32."""
     values: list[float] = orjson.loads(orjson.dumps(np.ascontiguousarray(row), option=orjson.OPT_SERIALIZE_NUMPY))
     return values
-
-
-def _account(document: IngestDocument, texts: tuple[str, ...], embedded: Embedded) -> None:
-    document.embedded_texts += len(texts)
-    document.truncated_texts += embedded.truncated
-    document.lost_tokens += embedded.lost_tokens

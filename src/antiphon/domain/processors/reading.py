@@ -18,6 +18,7 @@ from antiphon.domain.processors.fields import Append, Copy, Remove, Rename, Set
 from antiphon.domain.processors.read_chunking import read_text_chunking
 from antiphon.domain.processors.text import EachText, Join, Split, strip_html, trim
 from antiphon.domain.processors.values import CONVERSIONS, Convert, Json
+from antiphon.domain.regular_expression import RegularExpression
 from antiphon.domain.script_parser import parse_condition
 from antiphon.domain.update_script import script_of
 from antiphon.errors import AntiphonError, IllegalArgument, ParseError
@@ -263,24 +264,23 @@ def _script(config: Config) -> Script:
     return Script(script_of({name: config.raw(name) for name in names if config.has(name)}))
 
 
-def _pattern(config: Config, key: str) -> re.Pattern[str]:
+def _pattern(config: Config, key: str) -> RegularExpression:
     source = config.text(key)
     try:
-        return re.compile(source)
-    except re.error as error:
+        return RegularExpression(source)
+    except ValueError as error:
         raise config.error(key, f"Invalid regex pattern. {error}") from None
 
 
-def _java_replacement(config: Config, pattern: re.Pattern[str], text: str) -> str:
-    """Spell Java's ``$1`` and ``${name}`` for Python's ``re``."""
+def _java_replacement(config: Config, pattern: RegularExpression, text: str) -> str:
+    """Spell Java's ``$1`` and ``${name}`` for Python."""
 
     def spell(found: re.Match[str]) -> str:
         literal, number, name, _ = found.groups()
         if literal is not None:
             return "\\\\" if literal == "\\" else str(literal)
         group = number or name
-        known = int(group) <= pattern.groups if group and group.isdigit() else group in pattern.groupindex
-        if not known:
+        if not pattern.knows(group or ""):
             raise config.error("replacement", f"there is no group [{group}] in the pattern")
         return f"\\g<{group}>"
 

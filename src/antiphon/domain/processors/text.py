@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from antiphon.domain.ingest_document import IngestDocument, java_type
+from antiphon.domain.regular_expression import RegularExpression
 from antiphon.errors import IllegalArgument
 
 _BLOCKS = (
@@ -55,7 +56,7 @@ class Split:
 
     field: str
     target_field: str
-    separator: re.Pattern[str]
+    separator: RegularExpression
     preserve_trailing: bool = False
     ignore_missing: bool = False
 
@@ -113,7 +114,7 @@ def trim(text: str) -> str:
     return text.strip("".join(map(chr, range(33))))
 
 
-def _split(separator: re.Pattern[str], text: str) -> list[str]:
+def _split(separator: RegularExpression, text: str) -> list[str]:
     """Cut like Java: groups of the separator are not kept, an empty match at the start cuts nothing."""
     parts, start = [], 0
     for found in separator.finditer(text):
