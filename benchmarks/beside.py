@@ -23,18 +23,18 @@ from benchmarks.serve import QUERIES, Server, row
 
 ALONE_S = 5.0
 _PAUSE_S = 0.05
-_WORDS = (
+_TEXT = (
     "the price of bread rose again while the harbour slept under a quiet snow and nobody asked the old captain why "
     "his ship had carried protein powder from Lisbon to Hamburg in the winter of the great storm"
-).split()
+)
 
 
 def passages(start: int, count: int) -> list[str]:
     """Return passages of 12 to 60 words, all different."""
-    texts = []
+    texts, words = [], _TEXT.split()
     for number in range(start, start + count):
         rng = np.random.default_rng(number)
-        texts.append(f"{number} " + " ".join(rng.choice(_WORDS, rng.integers(12, 60))))
+        texts.append(f"{number} " + " ".join(rng.choice(words, rng.integers(12, 60))))
     return texts
 
 

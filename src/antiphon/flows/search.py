@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from antiphon.domain.index import Index, Target
 from antiphon.domain.index_settings import setting, setting_number
+from antiphon.domain.indices_boost import boosted_query, read_indices_boost
 from antiphon.domain.prediction import Prediction
 from antiphon.domain.role import Role
 from antiphon.domain.search_pipeline import SearchPipeline, filtered_query, prepare_body
@@ -40,7 +41,7 @@ Floats = NDArray[np.float32]
 Embed = Callable[[str, Sequence[str], Role], Prediction]
 RenderHit = Callable[[str, Any], Mapping[str, Any]]
 _CONTEXTS = 500
-_PLAIN_KEYS = ("search_pipeline", "pit", "verbose_pipeline", "timeout", "profile")
+_PLAIN_KEYS = ("search_pipeline", "pit", "verbose_pipeline", "timeout", "profile", "indices_boost")
 _COUNT_KEYS = ("query", "min_score", "terminate_after")
 _REFUSED = {
     "profile": "[took] is the time of the whole search; [explain] shows how a score came about",
@@ -59,7 +60,7 @@ _NOT_IN_A_SCROLL = {
 class SearchRequest:
     """``body`` with the URL's parameters merged in; ``options`` as ``Indices.resolve`` takes them.
 
-    Without ``allow_partial`` a search fails as soon as one index does.
+    Without ``allow_partial`` a search fails as soon as one index does. ``typed_keys``: see ``query.finish_all``.
     """
 
     expression: str
@@ -67,6 +68,7 @@ class SearchRequest:
     pipeline: str | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
     allow_partial: bool = True
+    typed_keys: bool = False
 
 
 @dataclass(slots=True)
@@ -223,16 +225,32 @@ class Searcher:
         body, remembered = prepare_body(bound.pipeline, request.body)
         searches: list[tuple[Opened, Search]] = []
         failures: Failures = []
+        boosts = self._boosts(body, opened)
         for one in opened:
+            own = body
+            if (factor := boosts.get(one.index.uuid, 1.0)) != 1.0:
+                own = body | {"query": boosted_query(body.get("query"), factor)}
             try:
-                searches.append((one, self._parsed(body, one, bound.pipeline, deep=deep)))
+                searches.append((one, self._parsed(own, one, bound.pipeline, deep=deep)))
             except SearchPhaseError as error:
                 failures.append((one.index.name, error))
         shards = [
             Shard(one.index, one.snapshot, search, vectors)
             for (one, search), vectors in zip(searches, self._vectors(searches), strict=True)
         ]
-        return Plan(bound, remembered, shards, failures, request.allow_partial)
+        return Plan(bound, remembered, shards, failures, request.allow_partial, request.typed_keys)
+
+    def _boosts(self, body: Mapping[str, Any], opened: Sequence[Opened]) -> dict[str, float]:
+        """The factors of ``indices_boost`` by uuid; IndexNotFound for a name that is no index, alias or pattern."""
+        if body.get("indices_boost") is None:
+            return {}
+        factors: dict[str, float] = {}
+        searched = {one.index.uuid for one in opened}
+        for name, factor in read_indices_boost(body["indices_boost"]):
+            for target in self._indices.resolve(name):
+                if target.index.uuid in searched:
+                    factors.setdefault(target.index.uuid, factor)
+        return factors
 
     def _problem(self, body: dict[str, Any], one: Opened, pipeline: SearchPipeline) -> AntiphonError | None:
         try:

@@ -43,6 +43,7 @@ class Plan:
     shards: Sequence[Shard]
     failures: Failures
     allow_partial: bool = True
+    typed_keys: bool = False
 
 
 def answer_plan(plan: Plan, fail: Fail, render: RenderHit) -> Page:
@@ -63,7 +64,7 @@ def answer_plan(plan: Plan, fail: Fail, render: RenderHit) -> Page:
     asked = len(plan.shards) + len(plan.failures)
     if not shards:
         return Page()
-    page = _page(plan.bound, shards, results, fail, render)
+    page = _page(plan, shards, results, fail, render)
     return replace(page, shards=asked, failures=[(name, _inner(error)) for name, error in failures])
 
 
@@ -111,10 +112,8 @@ def _inner(error: AntiphonError) -> AntiphonError:
     return error.failure if isinstance(error, SearchPhaseError) else error
 
 
-def _page(
-    bound: BoundPipeline, shards: Sequence[Shard], results: Sequence[ShardResult], fail: Fail, render: RenderHit
-) -> Page:
-    search = shards[0].search
+def _page(plan: Plan, shards: Sequence[Shard], results: Sequence[ShardResult], fail: Fail, render: RenderHit) -> Page:
+    bound, search = plan.bound, shards[0].search
     if search.hybrid:
         try:
             ranked = fused(bound.fusion, search, results)
@@ -129,13 +128,14 @@ def _page(
     for result in results:
         partials = merge_all(partials, result.aggregations)
     total, exact = total_of(search, results)
+    aggregations = finish_all(search.aggregations, partials, render, typed_keys=plan.typed_keys)
     return Page(
         hits=_fetched(bound, shards, ranked),
         total=total,
         exact=exact,
         max_score=max(best) if best and search.size else None,
         shards=len(shards),
-        aggregations=finish_all(search.aggregations, partials, render) if search.aggregations else None,
+        aggregations=aggregations if search.aggregations else None,
         terminated_early=any(result.terminated_early for result in results),
     )
 

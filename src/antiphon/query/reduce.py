@@ -109,20 +109,71 @@ def empty(aggregation: Aggregation) -> Partial:
 
 
 def finish_all(
-    aggregations: Mapping[str, Aggregation], partials: Mapping[str, Partial], render: RenderHit
+    aggregations: Mapping[str, Aggregation],
+    partials: Mapping[str, Partial],
+    render: RenderHit,
+    *,
+    typed_keys: bool = False,
 ) -> dict[str, Any]:
-    """Return the ``aggregations`` object of a response; a missing partial counts as no document."""
-    return {
-        name: finish(aggregation, partials.get(name) or empty(aggregation), render)
-        for name, aggregation in aggregations.items()
-    }
+    """Return the ``aggregations`` object of a response; a missing partial counts as no document.
+
+    ``typed_keys`` puts the type in front of each name, as ``avg#price``: typed clients read by it.
+    """
+    finished = {}
+    for name, aggregation in aggregations.items():
+        partial = partials.get(name) or empty(aggregation)
+        shown = f"{type_name(aggregation, partial)}#{name}" if typed_keys else name
+        finished[shown] = finish(aggregation, partial, render, typed_keys=typed_keys)
+    return finished
 
 
-def finish(aggregation: Aggregation, partial: Partial, render: RenderHit) -> dict[str, Any]:
+def type_name(aggregation: Aggregation, partial: Partial) -> str:
+    """Return OpenSearch's name of a result's type (``getWriteableName`` of its class)."""
+    match aggregation:
+        case Metric():
+            return aggregation.kind.value
+        case TermsAggregation():
+            return _terms_name(partial.field_type if isinstance(partial, BucketsPartial) else None)
+        case RangeAggregation():
+            return "range" if aggregation.date_format is None else "date_range"
+        case FiltersAggregation():
+            return "filter" if aggregation.single else "filters"
+        case NestedAggregation():
+            return "reverse_nested" if aggregation.reverse else "nested"
+        case _:
+            return _TYPE_NAMES[type(aggregation)]
+
+
+def _terms_name(field_type: str | None) -> str:
+    match field_type:
+        case None:
+            return "umterms"
+        case "float" | "double" | "half_float" | "scaled_float":
+            return "dterms"
+        case "byte" | "short" | "integer" | "long" | "unsigned_long" | "date" | "boolean":
+            return "lterms"
+        case _:
+            return "sterms"
+
+
+_TYPE_NAMES: Mapping[type, str] = {
+    Histogram: "histogram",
+    DateHistogram: "date_histogram",
+    MissingAggregation: "missing",
+    GlobalAggregation: "global",
+    TopHits: "top_hits",
+    Composite: "composite",
+}
+
+
+def finish(
+    aggregation: Aggregation, partial: Partial, render: RenderHit, *, typed_keys: bool = False
+) -> dict[str, Any]:
     """Return the JSON of one aggregation."""
 
     def bucket(found: BucketPartial) -> dict[str, Any]:
-        return {"doc_count": found.count} | finish_all(_below(aggregation), found.below, render)
+        below = finish_all(_below(aggregation), found.below, render, typed_keys=typed_keys)
+        return {"doc_count": found.count} | below
 
     match aggregation, partial:
         case Metric(), MetricPartial():
@@ -137,7 +188,7 @@ def finish(aggregation: Aggregation, partial: Partial, render: RenderHit) -> dic
         case _, BucketsPartial():
             return _buckets(aggregation, partial, bucket)
         case _:
-            return finish(aggregation, empty(aggregation), render)
+            return finish(aggregation, empty(aggregation), render, typed_keys=typed_keys)
 
 
 def _buckets(

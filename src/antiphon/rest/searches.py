@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from typing import Any
 
 from antiphon.errors import AntiphonError, IllegalArgument, JsonError, ParsingError, ValidationError
@@ -180,10 +181,7 @@ def _line(number: int, text: bytes) -> Any:
 def _searched(call: Call, request: SearchRequest, scroll_for: str | None, search_type: str | None) -> Page:
     searcher = call.node.searcher
     check_search_type(search_type, request.body)
-    if call.flag("typed_keys") and (request.body.get("aggs") or request.body.get("aggregations")):
-        raise IllegalArgument(
-            "[typed_keys] is not supported by Antiphon: read each aggregation by the name it was sent with"
-        )
+    request = replace(request, typed_keys=call.flag("typed_keys"))
     pit = request.body.get("pit")
     if pit is not None:
         if not isinstance(pit, dict) or not isinstance(pit.get("id"), str):

@@ -24,13 +24,12 @@ _OWN = reading.words(
     "terminate_after collapse rescore slice"
 )
 _ELSEWHERE = reading.words(
-    "pit search_pipeline ext verbose_pipeline timeout profile stats preference routing request_cache "
+    "pit indices_boost search_pipeline ext verbose_pipeline timeout profile stats preference routing request_cache "
     "search_type batched_reduce_size include_named_queries_score"
 )
 """Read by others, or accepted without effect."""
 _REFUSED = {
     "suggest": "use a [match] query with [fuzziness]",
-    "indices_boost": "search the indices apart, or boost a [term] on [_index] in [should]",
     "derived": "compute the value at ingest",
     "runtime_mappings": "map the field, or compute the value at ingest",
     "knn": "put the [knn] clause into [query]",
