@@ -15,7 +15,8 @@ from antiphon.engine.explaining import explain_row
 from antiphon.engine.fetching import fetch_rows
 from antiphon.engine.matches import Floats, Mask, Matches, Rows
 from antiphon.engine.ordering import after, collapse_values, in_order, ordinals
-from antiphon.engine.text_match import text_query
+from antiphon.engine.table import Table
+from antiphon.engine.text_match import any_query, text_query
 from antiphon.engine.view import View
 from antiphon.query import Explanation, Fetch, Knn, Leg, Query, Rescore, Search, SearchHit, ShardResult
 
@@ -77,10 +78,9 @@ def explain(view: View, query: Query, vectors: Vectors, doc_id: str) -> Explanat
 
 
 def _quick(view: View, asked: Search, vectors: Vectors) -> ShardResult | None:
-    """Answer a lone text or k-NN query without touching every row; None when the search wants more."""
+    """Answer text and k-NN queries, alone or as a hybrid's, without touching every row; None when more is wanted."""
     plain = (
-        len(asked.legs) == 1
-        and not (asked.sort or asked.aggregations or asked.rescore or asked.hybrid)
+        not (asked.sort or asked.aggregations or asked.rescore)
         and asked.post_filter is None
         and asked.min_score is None
         and asked.collapse is None
@@ -88,21 +88,45 @@ def _quick(view: View, asked: Search, vectors: Vectors) -> ShardResult | None:
         and asked.search_after is None
         and not asked.terminate_after
     )
+    table = view.tables[""]
     if not plain:
         return None
-    table, limit, leg = view.tables[""], asked.from_ + asked.size, asked.legs[0]
-    if isinstance(leg, Knn) and leg.k is not None:
-        rows, scores = knn_rows(Evaluation(view, vectors), table, leg)
-        total = len(rows)
-        rows, scores = rows[:limit], scores[:limit]
-    else:
-        query = None if table.lexicon is None else text_query(table, leg)
-        if query is None or table.lexicon is None:
+    texts = [None if isinstance(leg, Knn) or table.lexicon is None else text_query(table, leg) for leg in asked.legs]
+    for leg, text in zip(asked.legs, texts, strict=True):
+        if text is None and not (isinstance(leg, Knn) and leg.k is not None):
             return None
-        keys, scores, total = table.lexicon.best(query, limit)
-        rows = table.rows_of(keys)
-    counted, exact = _counted(total, asked)
-    return ShardResult((Leg(rows, scores),), counted, exact, float(scores[0]) if len(scores) else None)
+    evaluator = Evaluation(view, vectors)
+    legs: list[Leg] = []
+    near: list[Rows] = []
+    matched = 0
+    for leg, text in zip(asked.legs, texts, strict=True):
+        if isinstance(leg, Knn):
+            rows, scores = knn_rows(evaluator, table, leg)
+            near.append(rows)
+        else:
+            assert table.lexicon is not None
+            keys, scores, matched = table.lexicon.best(text, _limit(asked))
+            rows = table.rows_of(keys)
+        legs.append(Leg(rows[: _limit(asked)], scores[: _limit(asked)]))
+    total, exact = _counted(_union(table, [text for text in texts if text is not None], matched, near), asked)
+    best = [float(leg.scores[0]) for leg in legs if len(leg.scores)]
+    return ShardResult(tuple(legs), total, exact, max(best, default=None))
+
+
+def _union(table: Table, texts: Sequence[Any], matched: int, near: Sequence[Rows]) -> int:
+    """How many documents any leg found: those of the text queries (``matched``, if there is one), and k-NN's rows."""
+    rows = np.unique(np.concatenate(near)) if near else np.zeros(0, np.int64)
+    if not texts or table.lexicon is None:
+        return len(rows)
+    lexicon = table.lexicon
+    either = texts[0] if len(texts) == 1 else any_query(texts)
+    total = matched if len(texts) == 1 else lexicon.count(either)
+    both = lexicon.count(either, only=table.keys[rows].tolist()) if len(rows) else 0
+    return total + len(rows) - both
+
+
+def _limit(asked: Search) -> int:
+    return (asked.pagination_depth or asked.size) if asked.hybrid else asked.from_ + asked.size
 
 
 def _max_score(asked: Search, legs: Sequence[Leg], found: Sequence[Matches]) -> float | None:
@@ -147,7 +171,7 @@ def _counted(total: int, asked: Search) -> tuple[int, bool]:
 
 
 def _ranked(evaluator: Evaluation, asked: Search, found: Matches) -> Leg:
-    limit = (asked.pagination_depth or asked.size) if asked.hybrid else asked.from_ + asked.size
+    limit = _limit(asked)
     rows = np.flatnonzero(found.mask)
     scores = found.at(rows)
     if not asked.sort:

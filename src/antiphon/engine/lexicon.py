@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -69,6 +69,15 @@ class LexiconView:
             wanted = asked * 4
         order = np.lexsort((keys, -scores))[:limit]
         return keys[order], scores[order], self._count(result)
+
+    def count(self, query: Any, only: Sequence[int] | None = None) -> int:
+        """Return how many documents match; with ``only``, of those with these keys."""
+        if not self.size:
+            return 0
+        if only is not None:
+            those = tantivy.Query.term_set_query(self._schema, KEY, list(only))
+            query = tantivy.Query.boolean_query([(tantivy.Occur.Must, query), (tantivy.Occur.Must, those)])
+        return self._count(self._searcher.search(query, limit=1))
 
     def terms(self, field: str, prefix: str = "") -> list[tuple[str, int]]:
         """Return the (term, document frequency) pairs of a field that begin with ``prefix``, by term. Cached."""

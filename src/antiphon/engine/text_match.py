@@ -122,6 +122,11 @@ def boosted(query: Any, boost: float) -> Any:
     return query if boost == 1.0 else tantivy.Query.boost_query(query, boost)
 
 
+def any_query(queries: Sequence[Any]) -> Any:
+    """Return the query of everything that any of them matches."""
+    return tantivy.Query.boolean_query([(tantivy.Occur.Should, query) for query in queries])
+
+
 class _Writer:
     """Writes queries on one text field."""
 
@@ -183,7 +188,7 @@ class _Writer:
         parts = [boosted(self.term(terms[at]), factor) for at, factor in fuzzy_terms(node, terms)]
         if not parts:
             return tantivy.Query.empty_query()
-        return tantivy.Query.boolean_query([(tantivy.Occur.Should, part) for part in parts])
+        return any_query(parts)
 
     def phrase(self, node: TextPhrase) -> Any:
         words = words_of(self._table, self._field, node.text, node.analyzer)

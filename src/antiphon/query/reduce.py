@@ -146,13 +146,11 @@ def type_name(aggregation: Aggregation, partial: Partial) -> str:
 
 def _terms_name(field_type: str | None) -> str:
     match field_type:
-        case None:
-            return "umterms"
         case "float" | "double" | "half_float" | "scaled_float":
             return "dterms"
         case "byte" | "short" | "integer" | "long" | "unsigned_long" | "date" | "boolean":
             return "lterms"
-        case _:
+        case _:  # and a field that is not mapped
             return "sterms"
 
 

@@ -73,7 +73,7 @@ class _Api:
     async def _routed(self, request: Request) -> Response:
         found = self._router.find(_raw_path(request))
         if found is None:
-            return self._respond(request, no_handler(_uri(request), request.method))
+            return self._respond(request, no_handler(request.url.path, request.method))
         row = found.rows.get(request.method) or found.rows.get("GET" if request.method == "HEAD" else "")
         if row is None:
             return self._respond(request, wrong_method(_uri(request), request.method, ", ".join(sorted(found.rows))))
