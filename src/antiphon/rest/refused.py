@@ -78,14 +78,6 @@ def _refusing(feature: str, instead: str) -> Handler:
     return handler
 
 
-REFUSED_ROUTES: tuple[Route, ...] = tuple(
-    Route("GET POST PUT DELETE", f"{path}{rest}", _refusing(feature, instead), any_query=True, any_media=True)
-    for feature, instead, paths in _ELSEWHERE
-    for path in paths
-    for rest in ("", "/{rest:path}")
-)
-
-
 def refuse(feature: str) -> Handler:
     """Return the handler that refuses ``feature`` by name with 400."""
 
@@ -93,3 +85,18 @@ def refuse(feature: str) -> Handler:
         raise IllegalArgument(FEATURES[feature])
 
     return handler
+
+
+REFUSED_ROUTES: tuple[Route, ...] = (
+    *(
+        Route("GET POST PUT DELETE", f"/_plugins/_ml/{feature}{rest}", refuse(feature))
+        for feature in FEATURES
+        for rest in ("", "/{rest:path}")
+    ),
+    *(
+        Route("GET POST PUT DELETE", f"{path}{rest}", _refusing(feature, instead), any_query=True, any_media=True)
+        for feature, instead, paths in _ELSEWHERE
+        for path in paths
+        for rest in ("", "/{rest:path}")
+    ),
+)
