@@ -6,7 +6,7 @@ from typing import Any
 
 from antiphon.domain.alias import AliasAction, AliasVerb
 from antiphon.domain.pattern import star_pattern
-from antiphon.errors import ParseError
+from antiphon.errors import IllegalArgument, ParseError
 from antiphon.rest.call import Call, Reply, Route
 from antiphon.rest.index_options import ACKNOWLEDGED, INDICES, WAITS, index_options
 from antiphon.wire.alias import read_actions, read_alias, write_alias
@@ -25,6 +25,10 @@ def put(call: Call) -> Reply:
         raise ParseError("the body of an alias must be a JSON object")
     index = call.params.get("index") or str(body.get("index", ""))
     name = call.params.get("name") or str(body.get("alias", ""))
+    if not index:
+        raise IllegalArgument("[indices] can't be empty: name them in the path, or one as [index] in the body")
+    if not name:
+        raise IllegalArgument("[alias] can't be empty string: name it in the path, or as [alias] in the body")
     value = read_alias({key: item for key, item in body.items() if key not in ("index", "alias")})
     action = AliasAction(AliasVerb.ADD, tuple(index.split(",")), tuple(name.split(",")), value)
     call.node.indices.put_aliases([action])

@@ -148,9 +148,10 @@ def put_settings(call: Call) -> Reply:
 
 
 def nodes(call: Call) -> Reply:
-    """The one node, when it is meant, and its parts by metric. ``http.publish_address`` is where sniffing clients go on.
+    """The one node, when it is meant, and its parts by metric.
 
-    A single word of the path is a metric when it can be, else the name of a node.
+    ``http.publish_address`` is where sniffing clients go on.
+    What stands alone behind ``_nodes`` is metrics when all of it can be, else names of nodes.
     """
     metrics, known = call.words("metric"), True
     if "metric" not in call.params and set(call.words("node_id")) <= _METRICS:

@@ -9,15 +9,17 @@ ROLES = ("cluster_manager", "data", "ingest", "ml")
 _WORDS = frozenset({"_all", "_local", "_cluster_manager", "_master"})
 
 
-def means_this_node(call: Call) -> bool:
-    """True when ``node_id`` is absent or means this node: by its id, name or host, a pattern, a word, or ``role:true``.
+def means_this_node(call: Call, expression: str | None = None) -> bool:
+    """True when an expression (that of the path when None) is empty or means this node: by its id, name or host, a
+    pattern of them, a word such as ``_local``, or ``role:true``.
 
     Words are taken one after the other, so that ``_all,data:false`` leaves the node out.
     """
+    words = call.words("node_id") if expression is None else [word for word in expression.split(",") if word]
     host = call.identity.address.rpartition(":")[0]
     names = (call.node.catalog.node_id(), call.identity.node_name, host)
-    here = not call.words("node_id")
-    for word in call.words("node_id"):
+    here = not words
+    for word in words:
         role, _, flag = word.partition(":")
         if word in _WORDS or any(star_pattern(word).fullmatch(name) for name in names):
             here = True

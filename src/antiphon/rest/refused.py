@@ -66,6 +66,8 @@ _ELSEWHERE = (
                                                    "/_render/template")),
     ("rank evaluation", "compare rankings in the client", ("/_rank_eval", "/{index}/_rank_eval")),
     ("hot threads", "use a profiler of the operating system", ("/_nodes/hot_threads", "/_nodes/{node_id}/hot_threads")),
+    ("node statistics", "use [_stats], [_cat/nodes] or [_plugins/_ml/stats]", ("/_nodes/stats", "/_nodes/usage",
+        "/_nodes/{node_id}/stats", "/_nodes/{node_id}/usage")),
     ("term vectors", "use [_analyze]", ("/{index}/_termvectors", "/{index}/_mtermvectors", "/_mtermvectors")),
 )  # fmt: skip
 """What is refused, what to use instead, and the paths that ask for it (with everything below them)."""
