@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 
 from antiphon.domain.by_query import BackgroundTask, ByQuery, TaskEnd
+from antiphon.domain.shapes import prepare
 from antiphon.errors import AntiphonError, IllegalArgument, MissingResource
 from antiphon.flows.ports import Ports
 
@@ -18,6 +19,7 @@ KIND = "background_task"
 KEPT = 100
 """Finished tasks that stay readable."""
 
+prepare(BackgroundTask)
 _THREADS = 2
 _LOOK_S = 0.05
 _log = logging.getLogger("antiphon.background")

@@ -11,6 +11,7 @@ import msgspec
 
 from antiphon.domain.index import IndexBody
 from antiphon.domain.pattern import star_pattern
+from antiphon.domain.shapes import prepare
 from antiphon.domain.template import (
     ComponentTemplate,
     IndexTemplate,
@@ -25,6 +26,7 @@ from antiphon.domain.template import (
 from antiphon.errors import IllegalArgument
 from antiphon.flows.ports import Ports
 
+prepare(ComponentTemplate, IndexTemplate, LegacyTemplate)
 T = TypeVar("T", ComponentTemplate, IndexTemplate, LegacyTemplate)
 _INDEX, _COMPONENT, _LEGACY = "index_template", "component_template", "template"
 
@@ -134,9 +136,9 @@ class Templates:
         body = overlay(composed(template, self.components()), index)
         return Simulated(body, overlapping(name, template, self.indexes(), self.legacy()))
 
-    def simulate_index(self, name: str) -> Simulated | None:
-        """Return what the index template of an index comes to; None when it has none."""
-        held = self.indexes()
+    def simulate_index(self, name: str, added: Mapping[str, IndexTemplate] | None = None) -> Simulated | None:
+        """Return what the index template of an index comes to, of those held and ``added``; None when it has none."""
+        held = self.indexes() | dict(added or {})
         chosen = choose_template(held, name)
         return None if chosen is None else self.simulate(chosen, held[chosen], name)
 

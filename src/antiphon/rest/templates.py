@@ -47,8 +47,15 @@ def delete_index(call: Call) -> Reply:
 
 
 def simulate_index(call: Call) -> Reply:
-    """What an index of a name would be made of; an empty object when no index template is for it."""
-    found = call.node.indices.templates.simulate_index(call.params["name"])
+    """What an index of a name would be made of, with the template of the body if there is one; an empty object when
+    no index template is for it.
+    """
+    indices = call.node.indices
+    body = call.json_or(None)
+    added = {} if body is None else {_UNNAMED: read_index_template(body)}
+    for name, template in added.items():
+        indices.templates.check_index(name, template, indices.check_body, create=call.flag("create"))
+    found = indices.templates.simulate_index(call.params["name"], added)
     return Reply({} if found is None else write_simulated(found.body, found.overlapping))
 
 
@@ -56,6 +63,8 @@ def simulate_template(call: Call) -> Reply:
     """What a template, held or sent, comes to with its components."""
     indices = call.node.indices
     name, body = call.params.get("name", _UNNAMED), call.json_or(None)
+    if body is None and "name" not in call.params:
+        raise IllegalArgument("a template name to match or a new template body must be specified")
     if body is not None:
         template = read_index_template(body)
         indices.templates.check_index(name, template, indices.check_body, create=call.flag("create"))
