@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import re
 import secrets
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pytest
 
+from antiphon.rest.call import Route
+from antiphon.rest.refused import REFUSED_ROUTES
+from antiphon.rest.router import Router
+from antiphon.rest.routes import ROUTES
 from tests.contract.conftest import contract_url
 from tests.contract.play import Parted, play, wipe
-from tests.contract.story import Story, all_stories, common_names
+from tests.contract.story import Act, Include, Request, Step, Story, all_stories, common_names
 from tests.support.contract import Zips
 from tests.support.server import FileServer, Server, running_server
 
@@ -61,3 +67,25 @@ def test_story(
 def test_every_item_of_the_checklist_has_a_story() -> None:
     covered = {item for story in STORIES for item in story.covers}
     assert covered >= CHECKLIST, sorted(CHECKLIST - covered)
+
+
+def test_every_route_has_a_story() -> None:
+    router = Router(ROUTES)
+    asked = {route for story in STORIES for request in _requests(story.steps) if (route := _routed(router, request))}
+    missing = [f"{route.methods} {route.path}" for route in ROUTES if route not in asked | set(REFUSED_ROUTES)]
+    assert not missing, "\n".join(["no story asks", *missing])
+
+
+def _requests(steps: Iterable[Step | Act | Include]) -> Iterator[Request]:
+    for step in steps:
+        if isinstance(step, Include):
+            yield from _requests(step.steps)
+        elif isinstance(step, Step):
+            yield step.request
+
+
+def _routed(router: Router, request: Request) -> Route | None:
+    """Return the row that serves a request, whose variables are as good as any word."""
+    path = request.path.partition("?")[0].replace("${ml}", "/_plugins/_ml")
+    found = router.find(re.sub(r"\$\{[^}]+\}", "x", path))
+    return found.rows.get(request.method) if found else None

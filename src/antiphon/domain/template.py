@@ -107,6 +107,21 @@ def check_conflicts(name: str, template: IndexTemplate, others: Mapping[str, Ind
         )
 
 
+def overlapping(
+    name: str, template: IndexTemplate, templates: Mapping[str, IndexTemplate], legacy: Mapping[str, LegacyTemplate]
+) -> dict[str, tuple[str, ...]]:
+    """Return the patterns of the other templates, of both kinds, that an index of ``template`` could match as well."""
+    others: dict[str, IndexTemplate | LegacyTemplate] = {
+        **legacy,
+        **{other: held for other, held in templates.items() if other != name},
+    }
+    return {
+        other: held.index_patterns
+        for other, held in others.items()
+        if any(_overlap(ours, theirs) for ours in template.index_patterns for theirs in held.index_patterns)
+    }
+
+
 def _matches(patterns: Iterable[str], name: str) -> bool:
     return any(star_pattern(pattern).fullmatch(name) is not None for pattern in patterns)
 

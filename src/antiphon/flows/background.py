@@ -11,13 +11,15 @@ from typing import Any
 import msgspec
 
 from antiphon.domain.by_query import BackgroundTask, ByQuery, TaskEnd
-from antiphon.errors import AntiphonError, MissingResource
+from antiphon.domain.shapes import prepare
+from antiphon.errors import AntiphonError, IllegalArgument, MissingResource
 from antiphon.flows.ports import Ports
 
 KIND = "background_task"
 KEPT = 100
 """Finished tasks that stay readable."""
 
+prepare(BackgroundTask)
 _THREADS = 2
 _LOOK_S = 0.05
 _log = logging.getLogger("antiphon.background")
@@ -85,7 +87,7 @@ class BackgroundTasks:
         return len(left)
 
     def get(self, task_id: str) -> BackgroundTask:
-        """Return the task; MissingResource when there is none."""
+        """Return the task; MissingResource when there is none, IllegalArgument for what is no task's id."""
         number = self._number(task_id)
         with self._lock:
             running = self._running.get(number)
@@ -180,7 +182,9 @@ class BackgroundTasks:
             self._ports.catalog.delete_definition(KIND, str(number))
 
     def _number(self, task_id: str) -> int:
-        node, _, word = task_id.rpartition(":")
-        if node != self._ports.catalog.node_id() or not word.isdecimal():
+        node, colon, word = task_id.partition(":")
+        if not colon or not word.isdecimal():
+            raise IllegalArgument(f"malformed task id {task_id}")
+        if node != self._ports.catalog.node_id():
             raise MissingResource(f"task [{task_id}] isn't running and hasn't stored its results")
         return int(word)

@@ -9,6 +9,9 @@ import msgspec
 
 from antiphon.domain.index import Alias, Index
 from antiphon.domain.mapping import IndexMapping
+from antiphon.domain.shapes import prepare
+
+prepare(Alias)
 
 
 def write_definition(index: Index) -> dict[str, Any]:

@@ -4,29 +4,42 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import msgspec
 
 from antiphon.domain.index import IndexBody
 from antiphon.domain.pattern import star_pattern
+from antiphon.domain.shapes import prepare
 from antiphon.domain.template import (
     ComponentTemplate,
     IndexTemplate,
     LegacyTemplate,
     check_conflicts,
+    choose_template,
     composed,
     layers,
+    overlapping,
     overlay,
 )
 from antiphon.errors import IllegalArgument
 from antiphon.flows.ports import Ports
 
+prepare(ComponentTemplate, IndexTemplate, LegacyTemplate)
 T = TypeVar("T", ComponentTemplate, IndexTemplate, LegacyTemplate)
 _INDEX, _COMPONENT, _LEGACY = "index_template", "component_template", "template"
 
 CheckBody = Callable[[IndexBody], None]
 """Raises what creating an index from the body would raise."""
+
+
+@dataclass(frozen=True, slots=True)
+class Simulated:
+    """A trial of an index template: what an index would get, and the patterns of the templates that overlap."""
+
+    body: IndexBody
+    overlapping: Mapping[str, tuple[str, ...]]
 
 
 class Templates:
@@ -51,18 +64,22 @@ class Templates:
     def put_index(self, name: str, template: IndexTemplate, check: CheckBody, *, create: bool = False) -> None:
         """Write an index template; IllegalArgument for unknown components, clashing patterns, or a bad body."""
         with self._lock:
-            held, parts = self.indexes(), self.components()
-            if create and name in held:
-                raise IllegalArgument(f"index template [{name}] already exists")
-            missing = [part for part in template.composed_of if part not in parts]
-            if missing:
-                raise IllegalArgument(
-                    f"index_template [{name}] invalid, cause [index template [{name}] specifies component templates "
-                    f"[{', '.join(missing)}] that do not exist]"
-                )
-            check_conflicts(name, template, held)
-            check(overlay(composed(template, parts), name))
+            self.check_index(name, template, check, create=create)
             self._put(_INDEX, name, template)
+
+    def check_index(self, name: str, template: IndexTemplate, check: CheckBody, *, create: bool = False) -> None:
+        """Raise what writing the index template would raise."""
+        held, parts = self.indexes(), self.components()
+        if create and name in held:
+            raise IllegalArgument(f"index template [{name}] already exists")
+        missing = [part for part in template.composed_of if part not in parts]
+        if missing:
+            raise IllegalArgument(
+                f"index_template [{name}] invalid, cause [index template [{name}] specifies component templates "
+                f"[{', '.join(missing)}] that do not exist]"
+            )
+        check_conflicts(name, template, held)
+        check(overlay(composed(template, parts), name))
 
     def put_component(self, name: str, component: ComponentTemplate, check: CheckBody, *, create: bool = False) -> None:
         """Write a component template; IllegalArgument when it breaks itself or an index template that uses it."""
@@ -114,9 +131,16 @@ class Templates:
         below = layers(name, self.indexes(), self.components(), self.legacy())
         return overlay([*below, request or IndexBody()], name)
 
-    def simulate(self, template: IndexTemplate) -> IndexBody:
-        """Return what an index template and its components come to."""
-        return overlay(composed(template, self.components()), "{index}")
+    def simulate(self, name: str, template: IndexTemplate, index: str = "{index}") -> Simulated:
+        """Return what an index template and its components come to, and which other templates could match besides."""
+        body = overlay(composed(template, self.components()), index)
+        return Simulated(body, overlapping(name, template, self.indexes(), self.legacy()))
+
+    def simulate_index(self, name: str, added: Mapping[str, IndexTemplate] | None = None) -> Simulated | None:
+        """Return what the index template of an index comes to, of those held and ``added``; None when it has none."""
+        held = self.indexes() | dict(added or {})
+        chosen = choose_template(held, name)
+        return None if chosen is None else self.simulate(chosen, held[chosen], name)
 
     @staticmethod
     def matches(pattern: str, name: str) -> bool:

@@ -14,11 +14,13 @@ import msgspec
 
 from antiphon.domain.model import ModelConfig
 from antiphon.domain.package import PackageManifest
+from antiphon.domain.shapes import prepare
 from antiphon.errors import PackageError
 
 NAME = "antiphon.json"
 """The manifest's name at the root of a package."""
 
+prepare(ModelConfig, PackageManifest)
 _MAX_BYTES = 16 * 1024**2
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from antiphon.domain.alias import AliasAction, AliasVerb
 from antiphon.domain.pattern import star_pattern
-from antiphon.errors import ParseError
+from antiphon.errors import IllegalArgument, ParseError
 from antiphon.rest.call import Call, Reply, Route
 from antiphon.rest.index_options import ACKNOWLEDGED, INDICES, WAITS, index_options
 from antiphon.wire.alias import read_actions, read_alias, write_alias
@@ -19,12 +19,16 @@ def update(call: Call) -> Reply:
 
 
 def put(call: Call) -> Reply:
-    """Add one alias; index and name may come in the body."""
+    """Add one alias; index and name may come in the body, which wins over the path."""
     body = call.json_or({})
     if not isinstance(body, dict):
         raise ParseError("the body of an alias must be a JSON object")
-    index = call.params.get("index") or str(body.get("index", ""))
-    name = call.params.get("name") or str(body.get("alias", ""))
+    index = str(body.get("index") or call.params.get("index", ""))
+    name = str(body.get("alias") or call.params.get("name", ""))
+    if not index:
+        raise IllegalArgument("[indices] can't be empty: name them in the path, or one as [index] in the body")
+    if not name:
+        raise IllegalArgument("[alias] can't be empty string: name it in the path, or as [alias] in the body")
     value = read_alias({key: item for key, item in body.items() if key not in ("index", "alias")})
     action = AliasAction(AliasVerb.ADD, tuple(index.split(",")), tuple(name.split(",")), value)
     call.node.indices.put_aliases([action])
@@ -66,13 +70,13 @@ def _wanted(alias: str, names: list[str]) -> bool:
 ALIAS_ROUTES: tuple[Route, ...] = (
     Route("POST", "/_aliases", update, WAITS),
     Route("PUT POST", "/_alias", put, WAITS),
-    Route("PUT POST", "/_alias/{name}", put, WAITS),
+    *(Route("PUT POST", f"/{word}/{{name}}", put, WAITS) for word in ("_alias", "_aliases")),
     Route("GET", "/_alias", get, INDICES),
     Route("GET", "/_aliases", get, INDICES),
     Route("GET", "/_alias/{name}", get, INDICES),
     Route("GET", "/{index}/_alias", get, INDICES),
     Route("GET", "/{index}/_alias/{name}", get, INDICES),
-    Route("PUT", "/{index}/_alias", put, WAITS),
+    *(Route("PUT", f"/{{index}}/{word}", put, WAITS) for word in ("_alias", "_aliases")),
     *(Route("PUT POST", f"/{{index}}/{word}/{{name}}", put, WAITS) for word in ("_alias", "_aliases")),
     *(Route("DELETE", f"/{{index}}/{word}/{{name}}", delete, WAITS) for word in ("_alias", "_aliases")),
 )

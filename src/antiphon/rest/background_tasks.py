@@ -4,23 +4,27 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
 from antiphon.domain.by_query import BackgroundTask, TaskEnd
 from antiphon.domain.pattern import star_pattern
-from antiphon.errors import RequestTimeout
+from antiphon.errors import IllegalArgument, MissingResource, RequestTimeout
 from antiphon.rest.call import Call, Reply, Route
+from antiphon.rest.node_names import ROLES, means_this_node
 from antiphon.wire.by_query import render_task, render_task_get
 
 _LIST = frozenset({
     "actions", "detailed", "nodes", "group_by", "parent_task_id", "wait_for_completion", "timeout",
 })  # fmt: skip
+_GROUPS = ("nodes", "parents", "none")
 _WAIT_S = 30.0
 _LOOK_S = 0.05
 
 
 def list_tasks(call: Call) -> Reply:
     """The tasks at work."""
+    _check_order(call)
     return Reply(_by_node(call, _wanted(call)))
 
 
@@ -40,13 +44,20 @@ def get(call: Call) -> Reply:
 
 def cancel(call: Call) -> Reply:
     """Let one task, or every one that matches, end after the batch at hand."""
+    _check_order(call)
     background = call.node.background
     if "task_id" in call.params:
         return Reply(_by_node(call, [background.cancel(call.params["task_id"])]))
-    return Reply(_by_node(call, [background.cancel(background.task_id(task)) for task in _wanted(call)]))
+    cancelled = []
+    for task in _wanted(call):
+        with suppress(MissingResource):  # it has just ended
+            cancelled.append(background.cancel(background.task_id(task)))
+    return Reply(_by_node(call, cancelled))
 
 
 def _wanted(call: Call) -> list[BackgroundTask]:
+    if not means_this_node(call, call.query.get("nodes", "")) or call.query.get("parent_task_id"):
+        return []  # no task here is another's child
     patterns = [star_pattern(word) for word in call.query.get("actions", "*").split(",")]
     return [
         task
@@ -55,15 +66,20 @@ def _wanted(call: Call) -> list[BackgroundTask]:
     ]
 
 
+def _check_order(call: Call) -> None:
+    if (group_by := call.query.get("group_by", "nodes")) not in _GROUPS:
+        raise IllegalArgument(f"[group_by] must be one of [nodes], [parents] or [none] but was [{group_by}]")
+
+
 def _by_node(call: Call, tasks: Sequence[BackgroundTask]) -> dict[str, Any]:
     node_id, now = call.node.catalog.node_id(), call.node.ports.clock()
     shown = {call.node.background.task_id(task): render_task(task, node_id, now) for task in tasks}
-    if call.query.get("group_by") == "none":
-        return {"tasks": list(shown.values())}
+    if (group_by := call.query.get("group_by", "nodes")) != "nodes":
+        return {"tasks": shown if group_by == "parents" else list(shown.values())}
     if not shown:
         return {"nodes": {}}
     name = call.identity.node_name
-    return {"nodes": {node_id: {"name": name, "roles": ["cluster_manager", "data", "ingest", "ml"], "tasks": shown}}}
+    return {"nodes": {node_id: {"name": name, "roles": list(ROLES), "tasks": shown}}}
 
 
 BACKGROUND_TASK_ROUTES: tuple[Route, ...] = (

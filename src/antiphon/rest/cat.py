@@ -11,6 +11,7 @@ from antiphon.errors import IllegalArgument
 from antiphon.rest.call import Call, Reply, Route
 from antiphon.rest.cluster import PLUGINS
 from antiphon.rest.index_options import INDICES, figures_of, resolved
+from antiphon.rest.node_names import means_this_node
 from antiphon.wire.cat import Column, TableOptions, columns, write_help, write_rows, write_text
 from antiphon.wire.health import index_status, write_health
 from antiphon.wire.template import write_index_template
@@ -209,10 +210,14 @@ def _templates(call: Call) -> Iterable[Mapping[str, Any]]:
         }
     for key, held in templates.legacy(name).items():
         patterns = f"[{', '.join(held.index_patterns)}]"
-        yield {"name": key, "index_patterns": patterns, "order": held.order, "version": held.version}
+        yield {
+            "name": key, "index_patterns": patterns, "order": held.order, "version": held.version, "composed_of": "",
+        }  # fmt: skip
 
 
 def _allocation(call: Call) -> Iterable[Mapping[str, Any]]:
+    if not means_this_node(call):
+        return
     indices = call.node.indices.all()
     used = sum(stats.store_bytes for index in indices if (stats := figures_of(call, index)) is not None)
     yield {

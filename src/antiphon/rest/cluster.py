@@ -10,6 +10,7 @@ from typing import Any
 from antiphon.errors import IllegalArgument
 from antiphon.rest.call import Call, Reply, Route
 from antiphon.rest.index_options import INDICES, figures_of, index_options, shard_counts
+from antiphon.rest.node_names import ROLES, means_this_node
 from antiphon.wire.cluster_settings import read_changes, write_acknowledged, write_settings
 from antiphon.wire.health import ORDER, write_health
 from antiphon.wire.index import write_state
@@ -147,9 +148,18 @@ def put_settings(call: Call) -> Reply:
 
 
 def nodes(call: Call) -> Reply:
-    """The one node. ``http.publish_address`` is where sniffing clients go on."""
+    """The one node, when it is meant, and its parts by metric.
+
+    ``http.publish_address`` is where sniffing clients go on.
+    What stands alone behind ``_nodes`` is metrics when all of it can be, else names of nodes.
+    """
+    metrics, known = call.words("metric"), True
+    if "metric" not in call.params and set(call.words("node_id")) <= _METRICS:
+        metrics = call.words("node_id")
+    else:
+        known = means_this_node(call)
     address = call.host if ":" in call.host else call.identity.address
-    node = {
+    node: dict[str, Any] = {
         "name": call.identity.node_name,
         "transport_address": address,
         "host": address.rpartition(":")[0],
@@ -157,8 +167,10 @@ def nodes(call: Call) -> Reply:
         "version": call.identity.api_version,
         "build_type": "antiphon",
         "build_hash": call.identity.version,
-        "roles": ["cluster_manager", "data", "ingest", "ml"],
+        "roles": list(ROLES),
         "attributes": {},
+    }
+    parts: dict[str, Any] = {
         "http": {
             "bound_address": [address],
             "publish_address": address,
@@ -166,11 +178,13 @@ def nodes(call: Call) -> Reply:
         },
         "plugins": [{"name": name, "version": call.identity.api_version} for name in PLUGINS],
     }
+    everything = not metrics or "_all" in metrics
+    node |= {name: part for name, part in parts.items() if everything or name in metrics}
     return Reply(
         {
-            "_nodes": {"total": 1, "successful": 1, "failed": 0},
+            "_nodes": {"total": int(known), "successful": int(known), "failed": 0},
             "cluster_name": call.identity.cluster_name,
-            "nodes": {call.node.catalog.node_id(): node},
+            "nodes": {call.node.catalog.node_id(): node} if known else {},
         }
     )
 
@@ -181,6 +195,11 @@ _HEALTH = INDICES | {
     "wait_for_events", "awareness_attribute",
 }  # fmt: skip
 _NODES = frozenset({"flat_settings", "timeout"})
+_METRICS = frozenset({
+    "settings", "os", "process", "jvm", "thread_pool", "transport", "http", "plugins", "ingest", "aggregations",
+    "indices", "search_pipelines",
+})  # fmt: skip
+"""What OpenSearch tells of a node; of these there are ``http`` and ``plugins`` here."""
 
 CLUSTER_ROUTES: tuple[Route, ...] = (
     Route("GET", "/_cluster/health", health, _HEALTH),

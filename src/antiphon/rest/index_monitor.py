@@ -10,6 +10,7 @@ from antiphon.errors import IllegalArgument
 from antiphon.flows.ports import IndexStore
 from antiphon.rest.call import Call, Handler, Reply, Route
 from antiphon.rest.index_options import INDICES, figures_of, resolved, shards
+from antiphon.rest.node_names import means_this_node
 from antiphon.wire.field_caps import write_field_caps
 from antiphon.wire.index_stats import read_metrics, write_stats
 
@@ -94,12 +95,13 @@ def knn_stats(call: Call) -> Reply:
     """What there is to know about vectors: graphs are mapped from files, so that no breaker can trip."""
     figures = [found for index in call.node.indices.all() if (found := figures_of(call, index)) is not None]
     node = {"knn_query_requests": sum(item.queries for item in figures), "vectors": sum(i.vectors for i in figures)}
+    known = means_this_node(call)
     return Reply(
         {
-            "_nodes": {"total": 1, "successful": 1, "failed": 0},
+            "_nodes": {"total": int(known), "successful": int(known), "failed": 0},
             "cluster_name": call.identity.cluster_name,
             "circuit_breaker_triggered": False,
-            "nodes": {call.node.catalog.node_id(): node},
+            "nodes": {call.node.catalog.node_id(): node} if known else {},
         }
     )
 

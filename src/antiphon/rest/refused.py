@@ -66,6 +66,8 @@ _ELSEWHERE = (
                                                    "/_render/template")),
     ("rank evaluation", "compare rankings in the client", ("/_rank_eval", "/{index}/_rank_eval")),
     ("hot threads", "use a profiler of the operating system", ("/_nodes/hot_threads", "/_nodes/{node_id}/hot_threads")),
+    ("node statistics", "use [_stats], [_cat/nodes] or [_plugins/_ml/stats]", ("/_nodes/stats", "/_nodes/usage",
+        "/_nodes/{node_id}/stats", "/_nodes/{node_id}/usage")),
     ("term vectors", "use [_analyze]", ("/{index}/_termvectors", "/{index}/_mtermvectors", "/_mtermvectors")),
 )  # fmt: skip
 """What is refused, what to use instead, and the paths that ask for it (with everything below them)."""
@@ -78,14 +80,6 @@ def _refusing(feature: str, instead: str) -> Handler:
     return handler
 
 
-REFUSED_ROUTES: tuple[Route, ...] = tuple(
-    Route("GET POST PUT DELETE", f"{path}{rest}", _refusing(feature, instead), any_query=True, any_media=True)
-    for feature, instead, paths in _ELSEWHERE
-    for path in paths
-    for rest in ("", "/{rest:path}")
-)
-
-
 def refuse(feature: str) -> Handler:
     """Return the handler that refuses ``feature`` by name with 400."""
 
@@ -93,3 +87,18 @@ def refuse(feature: str) -> Handler:
         raise IllegalArgument(FEATURES[feature])
 
     return handler
+
+
+REFUSED_ROUTES: tuple[Route, ...] = (
+    *(
+        Route("GET POST PUT DELETE", f"/_plugins/_ml/{feature}{rest}", refuse(feature))
+        for feature in FEATURES
+        for rest in ("", "/{rest:path}")
+    ),
+    *(
+        Route("GET POST PUT DELETE", f"{path}{rest}", _refusing(feature, instead), any_query=True, any_media=True)
+        for feature, instead, paths in _ELSEWHERE
+        for path in paths
+        for rest in ("", "/{rest:path}")
+    ),
+)

@@ -13,7 +13,7 @@ from antiphon.rest.documents import DOCUMENT_ROUTES
 from antiphon.rest.index_monitor import MONITOR_ROUTES
 from antiphon.rest.indices import INDEX_ROUTES
 from antiphon.rest.pipelines import PIPELINE_ROUTES
-from antiphon.rest.refused import FEATURES, REFUSED_ROUTES, refuse
+from antiphon.rest.refused import REFUSED_ROUTES
 from antiphon.rest.search_pipelines import SEARCH_PIPELINE_ROUTES
 from antiphon.rest.searches import SEARCH_ROUTES
 from antiphon.rest.templates import TEMPLATE_ROUTES
@@ -100,10 +100,5 @@ ROUTES: tuple[Route, ...] = (
     *BY_QUERY_ROUTES,
     *BACKGROUND_TASK_ROUTES,
     # what is not here
-    *(
-        Route("GET POST PUT DELETE", f"{_ML}/{feature}{rest}", refuse(feature))
-        for feature in FEATURES
-        for rest in ("", "/{rest:path}")
-    ),
     *REFUSED_ROUTES,
 )  # fmt: skip

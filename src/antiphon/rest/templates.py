@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from antiphon.errors import IndexTemplateMissing, MissingResource
+from antiphon.errors import IllegalArgument, IndexTemplateMissing, MissingResource
 from antiphon.rest.call import Call, Reply, Route
 from antiphon.rest.index_options import ACKNOWLEDGED, WAITS
 from antiphon.wire.template import (
@@ -17,6 +17,8 @@ from antiphon.wire.template import (
 
 _GET = WAITS | {"local", "flat_settings"}
 _PUT = WAITS | {"create", "cause", "order"}
+_UNNAMED = "simulate_template"
+"""What a template is called that is sent without a name."""
 
 
 def put_index(call: Call) -> Reply:
@@ -45,23 +47,33 @@ def delete_index(call: Call) -> Reply:
 
 
 def simulate_index(call: Call) -> Reply:
-    """What an index of a name would be made of."""
-    templates = call.node.indices.templates
-    return Reply(write_simulated(templates.body_for(call.params["name"]), {}))
+    """What an index of a name would be made of, with the template of the body if there is one; an empty object when
+    no index template is for it.
+    """
+    indices = call.node.indices
+    body = call.json_or(None)
+    added = {} if body is None else {_UNNAMED: read_index_template(body)}
+    for name, template in added.items():
+        indices.templates.check_index(name, template, indices.check_body, create=call.flag("create"))
+    found = indices.templates.simulate_index(call.params["name"], added)
+    return Reply({} if found is None else write_simulated(found.body, found.overlapping))
 
 
 def simulate_template(call: Call) -> Reply:
     """What a template, held or sent, comes to with its components."""
-    templates = call.node.indices.templates
-    name = call.params.get("name", "")
-    body = call.json_or(None)
-    if body is None:
-        found = templates.indexes(name)
-        _check_found("index template", name, found)
-        template = found[name]
-    else:
+    indices = call.node.indices
+    name, body = call.params.get("name", _UNNAMED), call.json_or(None)
+    if body is None and "name" not in call.params:
+        raise IllegalArgument("a template name to match or a new template body must be specified")
+    if body is not None:
         template = read_index_template(body)
-    return Reply(write_simulated(templates.simulate(template), {}))
+        indices.templates.check_index(name, template, indices.check_body, create=call.flag("create"))
+    elif (held := indices.templates.indexes().get(name)) is not None:
+        template = held
+    else:
+        raise IllegalArgument(f"unable to simulate template [{name}] that does not exist")
+    found = indices.templates.simulate(name, template)
+    return Reply(write_simulated(found.body, found.overlapping))
 
 
 def put_component(call: Call) -> Reply:

@@ -13,6 +13,7 @@ import msgspec
 
 from antiphon.domain.model import Model
 from antiphon.domain.model_group import ModelGroup
+from antiphon.domain.shapes import prepare
 from antiphon.domain.task import Task
 from antiphon.errors import AntiphonError, IllegalArgument
 from antiphon.store.rows import DEFINITIONS, Kind, Row, Rows
@@ -34,6 +35,9 @@ class Stored:
 class _Identity:
     node_id: str
     cluster_uuid: str
+
+
+prepare(Model, ModelGroup, Task, _Identity)
 
 
 class DocumentCatalog:
