@@ -120,7 +120,8 @@ class _Collector:
         if aggregation.kind is MetricKind.VALUE_COUNT or not values:
             return MetricPartial(len(values))
         numbers = np.asarray(values, np.float64)
-        return MetricPartial(len(values), float(numbers.sum()), float(numbers.min()), float(numbers.max()))
+        total = float(numbers.sum(dtype=np.longdouble))  # OpenSearch sums by Kahan: no digit is lost
+        return MetricPartial(len(values), total, float(numbers.min()), float(numbers.max()))
 
     def _terms(self, aggregation: TermsAggregation, rows: Rows) -> BucketsPartial:
         field = self._field(aggregation.field)

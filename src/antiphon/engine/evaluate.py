@@ -14,6 +14,7 @@ from antiphon.engine.evaluate_vectors import knn_matches
 from antiphon.engine.match_columns import (
     exists_mask,
     keyword_mask,
+    keyword_values,
     number_range_mask,
     number_terms_mask,
     terms_between,
@@ -57,7 +58,7 @@ from antiphon.query import (
     required_matches,
 )
 
-_K1 = 1.2
+_K1, _B = 1.2, 0.75
 
 
 class Evaluation:
@@ -161,10 +162,18 @@ class Evaluation:
         return Matches(mask & table.alive, dense)
 
     def _keyword_score(self, table: Table, field: str, mask: Mask) -> float:
-        """BM25 of a keyword: no length, frequency 1; N are the documents that have the field."""
+        """BM25 of a keyword: frequency and length 1; N are the documents that have the field.
+
+        Its average length is that of their values: a field with several of them scores higher (Lucene's
+        ``BM25Similarity`` without norms).
+        """
         having = int(np.count_nonzero(exists_mask(table, (field,))))
         found = int(np.count_nonzero(mask))
-        return math.log(1 + (having - found + 0.5) / (found + 0.5)) / (1 + _K1)
+        if not having:
+            return 0.0
+        average = keyword_values(table, field) / having
+        frequency = 1 / (1 + _K1 * (1 - _B + _B / average))
+        return math.log(1 + (having - found + 0.5) / (found + 0.5)) * frequency
 
     def _keyword_pattern(self, table: Table, query: Pattern) -> Matches:
         if query.kind is not PatternKind.FUZZY:
@@ -178,13 +187,19 @@ class Evaluation:
         })  # fmt: skip
         if not words:
             return nothing(table)
+        near = [
+            (keyword_mask(table, query.field, these_terms((words[at],))), factor)
+            for at, factor in fuzzy_terms(query, words)
+        ]
+        if not near:
+            return nothing(table)
+        # all score as if they were as frequent as the most frequent of them (Lucene's BlendedTermQuery)
+        most = max((mask for mask, _ in near), key=np.count_nonzero)
+        score = self._keyword_score(table, query.field, most) * query.boost
         scores = np.zeros(table.size, np.float32)
-        found = np.zeros(table.size, np.bool_)
-        for at, factor in fuzzy_terms(query, words):
-            mask = keyword_mask(table, query.field, these_terms((words[at],)))
-            scores[mask] += np.float32(factor * self._keyword_score(table, query.field, mask) * query.boost)
-            found |= mask
-        return Matches(found, scores)
+        for mask, factor in near:
+            scores[mask] += np.float32(factor * score)
+        return Matches(np.logical_or.reduce([mask for mask, _ in near]), scores)
 
     def _ids(self, table: Table, query: Ids) -> Matches:
         mask = np.zeros(self.view.tables[""].size, np.bool_)

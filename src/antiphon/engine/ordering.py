@@ -14,7 +14,7 @@ from antiphon.engine.columns import KeywordColumn, NumberColumn
 from antiphon.engine.matches import Evaluator, Floats, Rows, ancestor_rows, table_of
 from antiphon.engine.table import Table
 from antiphon.errors import IllegalArgument, QueryShardError
-from antiphon.query import SortKey
+from antiphon.query import SortKey, missing_value
 
 _TEXT = (
     "Text fields are not optimised for operations that require per-document field data like aggregations and sorting, "
@@ -164,27 +164,43 @@ def _field(evaluator: Evaluator, key: SortKey, rows: Rows) -> Ordinals:
         return _keyword(words, found if owner_of is None else owner_of[found], key, len(rows))
     kind = np.int64 if known.family is Family.WHOLE else np.float64
     numbers, found = numbers_per_row(table, known.path, asked, kind)
-    return _number(numbers, found if owner_of is None else owner_of[found], key, len(rows))
+    return _number(numbers, found if owner_of is None else owner_of[found], key, len(rows), missing_value(key, known))
 
 
-def _number(numbers: NDArray[Any], owners: NDArray[np.int64], key: SortKey, count: int) -> Ordinals:
+def _number(
+    numbers: NDArray[Any], owners: NDArray[np.int64], key: SortKey, count: int, extreme: float | None
+) -> Ordinals:
+    """``extreme`` is shown for a missing number, and ties with it."""
     picked, present = _one_per_row(numbers, owners, key.mode or ("max" if key.descending else "min"), count)
     distinct, places = np.unique(picked[present], return_inverse=True)
     sign = -1.0 if key.descending else 1.0
     absent = np.inf if key.missing == "_last" else -np.inf
 
-    def place(value: Any) -> float:
-        if value is None:
-            return absent
+    def rank(value: Any) -> float:
         before = int(np.searchsorted(distinct, value))
         held = before < len(distinct) and distinct[before] == value
         return sign * (before if held else before - 0.5)
 
+    def place(value: Any) -> float:
+        number = None if value is None else _as_number(value, key)
+        return absent if number is None or number == extreme else rank(number)
+
     if key.missing not in ("_last", "_first"):
-        absent = place(key.missing)
+        absent = rank(key.missing)
+    elif extreme is not None and extreme in distinct:
+        absent = rank(extreme)
     ranks = np.full(count, absent)
     ranks[present] = sign * places
     return Ordinals(ranks, lambda at: [picked[i].item() if present[i] else None for i in at.tolist()], place)
+
+
+def _as_number(value: Any, key: SortKey) -> int | float:
+    if isinstance(value, (int, float)):
+        return value
+    try:
+        return float(value) if value in ("Infinity", "-Infinity") else int(value)
+    except (TypeError, ValueError):
+        raise IllegalArgument(f"Failed to parse search_after value for field [{key.field}].") from None
 
 
 def _one_per_row(

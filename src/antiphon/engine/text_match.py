@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from itertools import groupby, islice, product
 from typing import Any
@@ -184,11 +185,19 @@ class _Writer:
     def fuzzy(self, node: Pattern) -> Any:
         if node.fuzziness.edits_for(len(node.value)) == 0:
             return self.term(node.value)
-        terms = [term for term, _ in self._lexicon.terms(node.field, literal_prefix(node))]
-        parts = [boosted(self.term(terms[at]), factor) for at, factor in fuzzy_terms(node, terms)]
-        if not parts:
+        known = self._lexicon.terms(node.field, literal_prefix(node))
+        near = fuzzy_terms(node, [term for term, _ in known])
+        if not near:
             return tantivy.Query.empty_query()
-        return any_query(parts)
+        # all score as if they were as frequent as the most frequent of them (Lucene's BlendedTermQuery)
+        common = self._rarity(max(known[at][1] for at, _ in near))
+        return any_query([
+            boosted(self.term(known[at][0]), factor * common / self._rarity(known[at][1])) for at, factor in near
+        ])  # fmt: skip
+
+    def _rarity(self, documents: int) -> float:
+        """BM25's idf of a term that so many documents have."""
+        return math.log(1 + (self._lexicon.size - documents + 0.5) / (documents + 0.5))
 
     def phrase(self, node: TextPhrase) -> Any:
         words = words_of(self._table, self._field, node.text, node.analyzer)
@@ -206,8 +215,18 @@ class _Writer:
         readings = islice(product(*(terms for _, terms in words)), limit)
         first = words[0][0]
         offsets = [position - first for position, _ in words]
-        parts = [self._reading(list(zip(offsets, reading, strict=True)), node.slop) for reading in readings]
-        return parts[0] if len(parts) == 1 else tantivy.Query.disjunction_max_query(parts)
+        if all(len(terms) == 1 for _, terms in words):
+            return self._reading(
+                [(offset, terms[0]) for offset, (_, terms) in zip(offsets, words, strict=True)], node.slop
+            )
+        # every reading scores by the rarity of all the words of all of them (Lucene's MultiPhraseQuery)
+        counts = dict(self._lexicon.terms(self._field))
+        whole = sum(self._rarity(counts.get(term, 0)) for _, terms in words for term in terms)
+        parts = []
+        for reading in readings:
+            own = sum(self._rarity(counts.get(term, 0)) for term in reading)
+            parts.append(boosted(self._reading(list(zip(offsets, reading, strict=True)), node.slop), whole / own))
+        return tantivy.Query.disjunction_max_query(parts)
 
     def _reading(self, words: list[str | tuple[int, str]], slop: int) -> Any:
         if len(words) == 1:

@@ -16,7 +16,18 @@ from antiphon.errors import AntiphonError, SearchPhaseError
 from antiphon.flows.ports import Snapshot
 from antiphon.flows.search_pipelines import BoundPipeline
 from antiphon.flows.search_rank import Ranked, fused, hybrid_explanation, merged, stamp, total_of
-from antiphon.query import Page, PageHit, Partial, Search, SearchHit, ShardResult, finish_all, merge_all
+from antiphon.query import (
+    Page,
+    PageHit,
+    Partial,
+    Search,
+    SearchHit,
+    ShardResult,
+    SortKey,
+    finish_all,
+    merge_all,
+    missing_value,
+)
 
 Failures = list[tuple[str, AntiphonError]]
 Fail = Callable[[AntiphonError, Index], SearchPhaseError]
@@ -153,17 +164,24 @@ def _fetched(bound: BoundPipeline, shards: Sequence[Shard], shown: Sequence[Rank
     return [hit for hit in hits if hit is not None]
 
 
+def _shown(key: SortKey, value: Any, index: Index) -> Any:
+    """Return a sort value as JSON shows it."""
+    if key.field == "_index":
+        return index.name
+    if value is None:
+        value = missing_value(key, index.mapping.field(key.field))
+        return value if value not in (np.inf, -np.inf) else "Infinity" if value == np.inf else "-Infinity"
+    return write_date(value, key.format) if key.format else value
+
+
 def _completed(bound: BoundPipeline, shard: Shard, hit: SearchHit, ranked: Ranked) -> SearchHit:
     """Return a fetched hit with what only the ranking knows: sort values, the collapse value, a hybrid's tree."""
     search = shard.search
     changes: dict[str, Any] = {}
     if ranked.sort is not None:
         changes["sort"] = tuple(
-            shard.index.name if key.field == "_index"
-            else write_date(value, key.format) if key.format and value is not None
-            else value
-            for key, value in zip(search.sort, ranked.sort, strict=True)
-        )  # fmt: skip
+            _shown(key, value, shard.index) for key, value in zip(search.sort, ranked.sort, strict=True)
+        )
     if search.collapse is not None:
         changes["fields"] = {**hit.fields, search.collapse.field: [ranked.key]}
     if search.hybrid and search.fetch.explain and ranked.parts and bound.pipeline.explains_hybrid:

@@ -26,6 +26,7 @@ from antiphon.query.catalog.search import CatalogSearch, Found, Hit, Total
 from antiphon.query.fusion import Bound, Fused, FusionSpec, RankFusion, ScoreFusion, check_legs, fuse
 from antiphon.query.fusion_parse import parse_fusion
 from antiphon.query.minimum import required_matches
+from antiphon.query.missing import missing_value
 from antiphon.query.nodes import (
     Bool,
     Boosting,
@@ -207,6 +208,7 @@ __all__ = [
     "merge",
     "merge_all",
     "merge_url",
+    "missing_value",
     "parse_catalog_query",
     "parse_catalog_search",
     "parse_fusion",

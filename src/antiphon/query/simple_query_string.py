@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from antiphon.errors import ParsingError
 from antiphon.query import reading
-from antiphon.query.nodes import Bool, MatchNone, Operator, Query
+from antiphon.query.nodes import Bool, MatchAll, MatchNone, Operator, Query
 from antiphon.query.parse.fields import scored_in_must
 from antiphon.query.parse.fulltext import TextOptions, field_boosts
 from antiphon.query.parse.options import Body, flag, operator, whole
@@ -51,7 +51,7 @@ def parse_simple_query_string(body: Body, scope: Scope) -> Query:
     )
     words = list(_WORD.finditer(reading.text("query", body["query"])))
     found = _Reader(words, Target(tuple(fields), how, 0, 0.0, True), scope).group(0) or MatchNone()
-    if how.minimum_should_match is not None and isinstance(found, Bool) and found.should:
+    if how.minimum_should_match is not None and isinstance(found, Bool) and found.should and not found.must_not:
         found = replace(found, minimum_should_match=how.minimum_should_match)
     return boosted(found, reading.boost("simple_query_string", body))
 
@@ -87,7 +87,7 @@ class _Reader:
             if query is None:
                 continue
             if negative:
-                query = Bool(must_not=(query,))
+                query = Bool(should=(MatchAll(),), must_not=(query,))  # scores 1, as Lucene's
             turns += found is not None and joint is not current
             if turns > MAX_DEPTH:
                 raise unbound(f"[simple_query_string] changes between + and | more than [{MAX_DEPTH}] times")
