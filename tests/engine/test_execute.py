@@ -173,7 +173,8 @@ class Model:
             return None
         tags = [source["tag"] for source in self.documents if source.get("tag")]
         having = sum(tag in one for one in tags)
-        return math.log(1 + (len(tags) - having + 0.5) / (having + 0.5)) / 2.2
+        average = sum(map(len, map(set, tags))) / len(tags)
+        return math.log(1 + (len(tags) - having + 0.5) / (having + 0.5)) / (1 + 1.2 * (0.25 + 0.75 / average))
 
 
 def nearest(documents: list[Source], allowed: list[bool], query: list[int], k: int) -> list[tuple[int, float]]:

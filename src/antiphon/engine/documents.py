@@ -129,12 +129,13 @@ class Documents:
             found |= {row[0]: StoredDocument(*row) for row in self._reader().execute(query, some)}
         return [found.get(doc_id) for doc_id in ids]
 
-    def by_seq(self, seqs: Sequence[int]) -> list[StoredDocument]:
-        """Return the documents written under these sequence numbers, in order."""
+    def by_seq(self, seqs: Sequence[int], *, sources: bool = True) -> list[StoredDocument]:
+        """Return the documents written under these sequence numbers, in order; with ``sources`` False without them."""
+        columns = _COLUMNS if sources else _COLUMNS.replace("source", "x'' as source")
         found: dict[int, StoredDocument] = {}
         for start in range(0, len(seqs), _AT_ONCE):
             some = seqs[start : start + _AT_ONCE]
-            query = f"select {_COLUMNS} from docs where seq in ({_marks(some)})"  # noqa: S608 - question marks only
+            query = f"select {columns} from docs where seq in ({_marks(some)})"  # noqa: S608 - question marks only
             found |= {row[3]: StoredDocument(*row) for row in self._reader().execute(query, some)}
         return [found[seq] for seq in seqs]
 

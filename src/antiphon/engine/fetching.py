@@ -51,8 +51,9 @@ def fetch_rows(
     nested = [node for leg in asked.legs for node in walk(leg) if isinstance(node, Nested) and node.inner_hits]
     shows_source = fetch.source.enabled and not fetch.no_stored
     reads_source = bool(shows_source or nested or fetch.fields or fetch.docvalue_fields or fetch.highlight)
+    stored_rows = view.stored(rows, sources=reads_source)
     hits = []
-    for place, (row, score, stored) in enumerate(zip(rows, scores, view.stored(rows), strict=True)):
+    for place, (row, score, stored) in enumerate(zip(rows, scores, stored_rows, strict=True)):
         source: dict[str, Any] = orjson.loads(stored.source) if reads_source else {}
         inner = {
             node.inner_hits.name: _inner_hits(evaluator, table, node, row, stored, source)

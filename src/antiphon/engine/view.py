@@ -24,8 +24,8 @@ CACHED_BYTES = 64_000_000
 class Shelf(Protocol):
     """The stored documents of a snapshot, superseded ones included for as long as it is held."""
 
-    def by_seq(self, seqs: Sequence[int]) -> list[StoredDocument]:
-        """Return the documents written under these sequence numbers, in order."""
+    def by_seq(self, seqs: Sequence[int], *, sources: bool = True) -> list[StoredDocument]:
+        """Return the documents written under these sequence numbers, in order; with ``sources`` False without them."""
 
     def ids_of(self, seqs: Sequence[int]) -> list[str]:
         """Return the ids written under these sequence numbers, in order."""
@@ -86,9 +86,9 @@ class View:
         """How many documents there are."""
         return int(np.count_nonzero(self.tables[""].alive))
 
-    def stored(self, rows: Sequence[int] | NDArray[np.int64]) -> list[StoredDocument]:
-        """Return the documents of rows, in order."""
-        return self.shelf.by_seq(self._seqs(rows))
+    def stored(self, rows: Sequence[int] | NDArray[np.int64], *, sources: bool = True) -> list[StoredDocument]:
+        """Return the documents of rows, in order; with ``sources`` False all but their sources."""
+        return self.shelf.by_seq(self._seqs(rows), sources=sources)
 
     def ids(self, rows: Sequence[int] | NDArray[np.int64]) -> list[str]:
         """Return the ids of rows, in order."""
