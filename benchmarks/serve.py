@@ -51,6 +51,11 @@ class Server:
         self.connect()
 
     @property
+    def url(self) -> str:
+        """Where it listens."""
+        return f"http://127.0.0.1:{self._port}"
+
+    @property
     def pid(self) -> int:
         """Process id of the server."""
         return self._process.pid

@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
-import time
 from collections.abc import Iterator
-from pathlib import Path
-from typing import Any
 
 import httpx
 import numpy as np
@@ -16,6 +12,7 @@ from numpy.typing import NDArray
 import antiphon
 from tests.contract.conftest import contract_url
 from tests.support.e5 import e5_package
+from tests.support.remote_model import SETTINGS, answer, finished, register
 
 TEXTS = [
     "What day is it today?",
@@ -24,22 +21,6 @@ TEXTS = [
     "绿茶要用多少度的水冲泡？",  # noqa: RUF001
     "word " * 600,
 ]
-CHUNK = 10_000_000
-PATIENCE_S = 120
-CONFIG = {
-    "model_type": "bert",
-    "embedding_dimension": 384,
-    "framework_type": "sentence_transformers",
-    "query_prefix": "query: ",
-    "passage_prefix": "passage: ",
-    "pooling_mode": "mean",
-    "normalize_result": True,
-}
-SETTINGS = {
-    "plugins.ml_commons.only_run_on_ml_node": "false",
-    "plugins.ml_commons.allow_registering_model_via_local_file": "true",
-    "plugins.ml_commons.native_memory_threshold": "100",
-}
 
 
 @pytest.fixture(scope="module")
@@ -71,44 +52,6 @@ def test_the_same_vectors(other: httpx.Client, model_id: str, role: str, precisi
     with antiphon.load(e5_package(), precision=precision) as model, pytest.warns(UserWarning, match="truncated"):
         found = model.embed_queries(TEXTS) if role == "query" else model.embed_passages(TEXTS)
     assert (cosines(found, wanted) >= (0.999999 if precision == "fp32" else 0.9999)).all()
-
-
-def register(client: httpx.Client, package: Path) -> str:
-    content = package.read_bytes()
-    name = f"congruence {time.time_ns()}"
-    group = answer(client.post("/_plugins/_ml/model_groups/_register", json={"name": name}))["model_group_id"]
-    parts = [content[start : start + CHUNK] for start in range(0, len(content), CHUNK)]
-    meta = {
-        "name": name,
-        "version": "1.0.0",
-        "model_group_id": group,
-        "model_format": "ONNX",
-        "function_name": "TEXT_EMBEDDING",
-        "total_chunks": len(parts),
-        "model_content_hash_value": hashlib.sha256(content).hexdigest(),
-        "model_content_size_in_bytes": len(content),
-        "model_config": CONFIG,
-    }
-    made: str = answer(client.post("/_plugins/_ml/models/meta", json=meta))["model_id"]
-    for number, part in enumerate(parts):
-        headers = {"content-type": "application/json"}
-        url = f"/_plugins/_ml/models/{made}/upload_chunk/{number}"
-        assert answer(client.post(url, content=part, headers=headers))["status"] == "Uploaded"
-    return made
-
-
-def finished(client: httpx.Client, task_id: str) -> None:
-    end = time.monotonic() + PATIENCE_S
-    while (task := answer(client.get(f"/_plugins/_ml/tasks/{task_id}")))["state"] in ("CREATED", "RUNNING"):
-        assert time.monotonic() < end, task
-        time.sleep(0.1)
-    assert task["state"] == "COMPLETED", task
-
-
-def answer(response: httpx.Response) -> dict[str, Any]:
-    assert response.is_success, response.text
-    body: dict[str, Any] = response.json()
-    return body
 
 
 def cosines(first: NDArray[np.float32], second: NDArray[np.float32]) -> NDArray[np.float64]:
