@@ -6,9 +6,13 @@ import re
 import secrets
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+import yaml
 
+from antiphon.query.parse.aggregation import _PARSERS as AGGREGATIONS
+from antiphon.query.parse.clause import COMPOUNDS, LEAVES
 from antiphon.rest.call import Route
 from antiphon.rest.refused import REFUSED_ROUTES
 from antiphon.rest.router import Router
@@ -62,6 +66,23 @@ def test_story(
             _run(story, server, zips, files)
         left = [str(path) for path in (tmp_path / "data" / "packages").rglob("*") if path.is_file()]
         assert left == [], "files of models that were refused or deleted"
+
+
+def test_every_query_and_aggregation_has_a_story() -> None:
+    asked = {name for story in STORIES for name in _names_in(story.path)}
+    assert {*LEAVES, *COMPOUNDS, *AGGREGATIONS} <= asked, sorted({*LEAVES, *COMPOUNDS, *AGGREGATIONS} - asked)
+
+
+def _names_in(path: Path) -> Iterator[str]:
+    """Every key of a story, however deep."""
+    waiting: list[Any] = [yaml.safe_load(path.read_text())]
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, dict):
+            yield from (str(key) for key in value)
+            waiting.extend(value.values())
+        elif isinstance(value, list):
+            waiting.extend(value)
 
 
 def test_every_item_of_the_checklist_has_a_story() -> None:
