@@ -103,9 +103,7 @@ def rebuild(name: Name, url: Url = DEFAULT_URL) -> None:
     path = f"/{segment(one_index(name))}"
     with RestClient(url) as client:
         if "antiphon" not in client.ask("GET", "/")["version"]:
-            raise IllegalArgument(
-                f"{client.url} is an OpenSearch cluster, which has no rebuild: reindex [{name}]"
-            )
+            raise IllegalArgument(f"{client.url} is an OpenSearch cluster, which has no rebuild: reindex [{name}]")
         client.ask("POST", f"{path}/_antiphon/rebuild")
         count = client.ask("GET", f"{path}/_count")["count"]
     say(f"rebuilt [{name}] from its {count} documents")
