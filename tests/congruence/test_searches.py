@@ -71,6 +71,9 @@ OTHERS: dict[str, Callable[[], Json]] = {
     "terms": lambda: {"terms": {"tag": ["a", "d"]}},
     "range": lambda: {"range": {"n": {"gte": least()}}},
     "dates": lambda: {"range": {"day": {"gte": "2024-06-01", "lt": "2024-09||/M"}}},
+    "dates in Berlin": lambda: {
+        "range": {"day": {"gte": "2024-03-31", "lt": "2024-10-27||+1d/d", "time_zone": "Europe/Berlin"}}
+    },
     "exists": lambda: {"exists": {"field": "n"}},
     "prefix": lambda: {"prefix": {"title": "w1"}},
     "wildcard": lambda: {"wildcard": {"tag": "?"}},
@@ -120,6 +123,16 @@ AGGREGATIONS: dict[str, Json] = {
     "histogram": {"histogram": {"field": "n", "interval": 10}},
     "months": {"date_histogram": {"field": "day", "calendar_interval": "month"}},
     "ten days": {"date_histogram": {"field": "day", "fixed_interval": "10d", "format": "yyyy-MM-dd"}},
+    "months in Berlin": {
+        "date_histogram": {"field": "day", "calendar_interval": "month", "time_zone": "Europe/Berlin"}
+    },
+    "days in New York": {
+        "date_histogram": {"field": "day", "calendar_interval": "day", "time_zone": "America/New_York"}
+    },
+    "weeks in Berlin": {"date_histogram": {"field": "day", "fixed_interval": "7d", "time_zone": "Europe/Berlin"}},
+    "hours in Kolkata": {
+        "date_histogram": {"field": "day", "fixed_interval": "6h", "time_zone": "Asia/Kolkata", "min_doc_count": 1}
+    },
     "range": {"range": {"field": "price", "ranges": [{"to": 3}, {"from": 3, "to": 6}, {"from": 6}]}},
     "date_range": {"date_range": {"field": "day", "ranges": [{"from": "2024-03-01", "to": "2024-06-01"}]}},
     "filters": {"filters": {"filters": {"x": {"term": {"ok": True}}, "y": {"range": {"n": {"lt": 10}}}}}},

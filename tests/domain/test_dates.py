@@ -65,8 +65,35 @@ def test_a_pattern_writes_what_it_reads(pattern: str, text: str) -> None:
 
 def test_a_time_zone_moves_dates_that_name_none() -> None:
     assert write_date(parse_date_math("2020-01-01", DEFAULT_FORMAT, now_ms=0, time_zone="+02:00")).startswith("2019")
-    with pytest.raises(IllegalArgument, match="use UTC or an offset"):
-        parse_date_math("2020-01-01", DEFAULT_FORMAT, now_ms=0, time_zone="Europe/Berlin")
+
+
+@pytest.mark.parametrize(
+    ("text", "zone", "instant"),
+    [
+        ("2024-01-15", "Europe/Berlin", "2024-01-14T23:00:00.000Z"),
+        ("2024-07-15", "Europe/Berlin", "2024-07-14T22:00:00.000Z"),
+        ("2024-07-15T12:00:00Z", "Europe/Berlin", "2024-07-15T12:00:00.000Z"),
+        ("2024-03-31T02:30:00", "Europe/Berlin", "2024-03-31T01:30:00.000Z"),  # skipped: an hour later
+        ("2024-10-27T02:30:00", "Europe/Berlin", "2024-10-27T00:30:00.000Z"),  # comes twice: the first
+        ("2024-03-31T12:00:00Z||/d", "Europe/Berlin", "2024-03-30T23:00:00.000Z"),
+        ("2024-03-30T12:00:00||+1d", "Europe/Berlin", "2024-03-31T10:00:00.000Z"),
+        ("2024-03-30T12:00:00||+24h", "Europe/Berlin", "2024-03-31T11:00:00.000Z"),
+        ("2024-07-15", "America/New_York", "2024-07-15T04:00:00.000Z"),
+        ("1705276800000", "Asia/Kolkata", "2024-01-15T00:00:00.000Z"),
+    ],
+)
+def test_regions_know_summer(text: str, zone: str, instant: str) -> None:
+    assert write_date(parse_date_math(text, DEFAULT_FORMAT, now_ms=0, time_zone=zone)) == instant
+
+
+def test_an_instant_as_a_region_shows_it() -> None:
+    summer = parse_date_math("2024-07-15T12:00:00Z", DEFAULT_FORMAT, now_ms=0)
+    assert write_date(summer, time_zone="Europe/Berlin") == "2024-07-15T14:00:00.000+02:00"
+
+
+def test_a_zone_that_there_is_not() -> None:
+    with pytest.raises(IllegalArgument, match="Unknown time-zone ID: Europe/Atlantis"):
+        parse_date_math("2020-01-01", DEFAULT_FORMAT, now_ms=0, time_zone="Europe/Atlantis")
 
 
 @pytest.mark.parametrize("text", ["2020-02-30", "x", "2020-1-1", "", "2020-01-01T25"])

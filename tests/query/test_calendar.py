@@ -32,6 +32,9 @@ def ms(text: str) -> int:
         (DateHistogram("d", fixed_ms=6 * HOUR), "2024-05-15T12:00"),
         (DateHistogram("d", "day", time_zone="+02:00"), "2024-05-14T22:00"),
         (DateHistogram("d", "day", offset_ms=6 * HOUR), "2024-05-15T06:00"),
+        (DateHistogram("d", "day", time_zone="Europe/Berlin"), "2024-05-14T22:00"),
+        (DateHistogram("d", "month", time_zone="America/New_York"), "2024-05-01T04:00"),
+        (DateHistogram("d", "year", time_zone="Europe/Berlin"), "2023-12-31T23:00"),
     ],
 )
 def test_starts(histogram: DateHistogram, start: str) -> None:
@@ -39,10 +42,9 @@ def test_starts(histogram: DateHistogram, start: str) -> None:
 
 
 CALENDARS = st.sampled_from(["minute", "hour", "day", "week", "month", "quarter", "year"])
+ZONES = st.sampled_from(["UTC", "-05:30", "Europe/Berlin", "America/New_York", "Asia/Kolkata"])
 HISTOGRAMS = st.one_of(
-    st.builds(
-        lambda unit, zone: DateHistogram("d", unit, time_zone=zone), CALENDARS, st.sampled_from(["UTC", "-05:30"])
-    ),
+    st.builds(lambda unit, zone: DateHistogram("d", unit, time_zone=zone), CALENDARS, ZONES),
     st.builds(lambda width: DateHistogram("d", fixed_ms=width), st.integers(1, 10**9)),
 )
 

@@ -20,8 +20,8 @@ from antiphon.domain.date_pattern import (
     compile_layout,
     days_in_month,
     days_of,
-    offset_ms,
 )
+from antiphon.domain.time_zone import GREENWICH, Zone, zone_of
 from antiphon.errors import IllegalArgument
 
 DEFAULT_FORMAT = "strict_date_optional_time||epoch_millis"
@@ -30,6 +30,8 @@ DYNAMIC_FORMATS = ("strict_date_optional_time", "yyyy/MM/dd HH:mm:ss Z||yyyy/MM/
 
 _MATH = re.compile(r"([+-])(\d*)([yMwdhHms])|/([yMwdhHms])")
 _UNIT_MS = {"w": 7 * DAY_MS, "d": DAY_MS, "h": HOUR_MS, "H": HOUR_MS, "m": MINUTE_MS, "s": SECOND_MS}
+_OF_INSTANTS = frozenset("hHms")
+"""Units that pass however clocks are changed meanwhile; a day later is the same time of the next day."""
 _MAX_STEPS = 10**12
 
 
@@ -40,15 +42,18 @@ class DateFormat:
     text: str
     layouts: tuple[Layout, ...]
 
-    def parse(self, text: str, *, round_up: bool = False, zone_ms: int = 0) -> int:
+    def parse(self, text: str, *, round_up: bool = False, zone: Zone = GREENWICH) -> int:
         """Return the instant of ``text`` by the first alternative that fits; IllegalArgument when none does.
 
-        ``zone_ms`` is the offset (milliseconds east) of texts that name none.
+        ``zone`` is that of texts that name none.
         """
         for layout in self.layouts:
-            instant = layout.parse(text, round_up, zone_ms)
-            if instant is not None:
+            instant = layout.parse(text, round_up, zone.fixed_ms)
+            if instant is None:
+                continue
+            if zone.region is None or instant == layout.parse(text, round_up, HOUR_MS):  # it names its own
                 return instant
+            return zone.instant(instant)
         raise IllegalArgument(
             f"failed to parse date field [{text}] with format [{self.text}]",
             cause=IllegalArgument("Failed to parse with all enclosed parsers"),
@@ -58,9 +63,9 @@ class DateFormat:
         """True when some alternative reads ``text``."""
         return any(layout.parse(text, False, 0) is not None for layout in self.layouts)
 
-    def write(self, instant: int, *, zone_ms: int = 0) -> str:
-        """Return an instant by the first alternative, as seen ``zone_ms`` east of Greenwich."""
-        return self.layouts[0].write(instant, zone_ms)
+    def write(self, instant: int, *, zone: Zone = GREENWICH) -> str:
+        """Return an instant by the first alternative, as clocks of ``zone`` show it."""
+        return self.layouts[0].write(instant, zone.offset(instant))
 
 
 @lru_cache(maxsize=256)
@@ -74,22 +79,7 @@ def date_format(text: str) -> DateFormat:
 
 def write_date(instant: int, format_text: str = DEFAULT_FORMAT, time_zone: str | None = None) -> str:
     """Return an instant as OpenSearch prints it: ``2020-01-01T00:00:00.000Z`` unless the format says otherwise."""
-    return date_format(format_text).write(instant, zone_ms=zone_offset(time_zone))
-
-
-def zone_offset(time_zone: str | None) -> int:
-    """Return the milliseconds east of Greenwich of an offset, ``Z``, ``UTC`` or ``GMT``; None is 0.
-
-    IllegalArgument for a region: this server keeps no time zone tables.
-    """
-    if time_zone is None or time_zone in ("UTC", "GMT", "Etc/UTC", "Z"):
-        return 0
-    offset = offset_ms(time_zone.removeprefix("UTC").removeprefix("GMT"))
-    if offset is None:
-        raise IllegalArgument(
-            f"[time_zone] [{time_zone}] is not supported by Antiphon: use UTC or an offset such as +01:00"
-        )
-    return offset
+    return date_format(format_text).write(instant, zone=zone_of(time_zone))
 
 
 def parse_date_math(
@@ -99,17 +89,17 @@ def parse_date_math(
 
     ``/unit`` rounds down, with ``round_up`` to the last millisecond of the unit, in the time zone.
     """
-    zone_ms = zone_offset(time_zone)
+    zone = zone_of(time_zone)
     if text.startswith("now"):
-        return _with_math(text[3:], now_ms, round_up, zone_ms, text)
+        return _with_math(text[3:], now_ms, round_up, zone, text)
     parsed = date_format(format_text)
     base, mark, math = text.partition("||")
     if not mark:
-        return parsed.parse(text, round_up=round_up, zone_ms=zone_ms)
-    return _with_math(math, parsed.parse(base, zone_ms=zone_ms), round_up, zone_ms, text)
+        return parsed.parse(text, round_up=round_up, zone=zone)
+    return _with_math(math, parsed.parse(base, zone=zone), round_up, zone, text)
 
 
-def _with_math(math: str, instant: int, round_up: bool, zone_ms: int, text: str) -> int:
+def _with_math(math: str, instant: int, round_up: bool, zone: Zone, text: str) -> int:
     at = 0
     while at < len(math):
         step = _MATH.match(math, at)
@@ -117,10 +107,13 @@ def _with_math(math: str, instant: int, round_up: bool, zone_ms: int, text: str)
             raise IllegalArgument(f"operator not supported for date math [{text[-len(math) :]}]")
         sign, count, unit, rounding = step.groups()
         if rounding:
-            instant = _rounded(instant + zone_ms, rounding, round_up) - zone_ms
+            instant = zone.instant(_rounded(zone.local(instant), rounding, round_up))
         else:
-            steps = min(int(count or 1), _MAX_STEPS)
-            instant = add_units(instant + zone_ms, unit, -steps if sign == "-" else steps) - zone_ms
+            steps = min(int(count or 1), _MAX_STEPS) * (-1 if sign == "-" else 1)
+            if unit in _OF_INSTANTS:
+                instant = add_units(instant, unit, steps)
+            else:
+                instant = zone.instant(add_units(zone.local(instant), unit, steps))
         at = step.end()
     return instant
 

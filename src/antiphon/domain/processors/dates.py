@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from antiphon.domain.dates import date_format, zone_offset
+from antiphon.domain.dates import date_format
 from antiphon.domain.ingest_document import IngestDocument
 from antiphon.domain.mustache import Template
 from antiphon.domain.processors.text import java_text
+from antiphon.domain.time_zone import zone_of
 from antiphon.errors import IllegalArgument
 
 OUTPUT_FORMAT = "yyyy-MM-dd'T'HH:mm:ss.SSSXXX"
@@ -30,14 +31,14 @@ class Date:
         if value is None:
             raise IllegalArgument(f"field [{self.field}] is null, cannot be parsed as a date")
         text = java_text(value)
-        zone_ms = zone_offset(None if self.timezone is None else self.timezone.render(document))
+        zone = zone_of(None if self.timezone is None else self.timezone.render(document))
         for name in self.formats:
             try:
-                instant = date_format(_NAMES.get(name, name)).parse(text, zone_ms=zone_ms)
+                instant = date_format(_NAMES.get(name, name)).parse(text, zone=zone)
             except IllegalArgument as error:
                 failed = error
                 continue
-            document.set(self.target_field, date_format(self.output_format).write(instant, zone_ms=zone_ms))
+            document.set(self.target_field, date_format(self.output_format).write(instant, zone=zone))
             return
         raise IllegalArgument(f"unable to parse date [{text}]", cause=failed)
 

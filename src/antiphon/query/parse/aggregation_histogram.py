@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from antiphon.domain.dates import DEFAULT_FORMAT, zone_offset
+from antiphon.domain.dates import DEFAULT_FORMAT
 from antiphon.domain.field import Family, Field, FieldType
+from antiphon.domain.time_zone import zone_of
 from antiphon.errors import IllegalArgument
 from antiphon.query import reading
 from antiphon.query.aggregations import DateHistogram, Histogram
@@ -75,7 +76,7 @@ def parse_date_histogram(spec: Any, below: Below, scope: Scope) -> DateHistogram
     field = field_of("date_histogram", body, scope, Family.WHOLE)
     calendar, fixed = interval_of(body)
     zone = str(body.get("time_zone", "UTC"))
-    zone_offset(zone)
+    zone_of(zone)
     missing = missing_of(body, field, scope)
     format_ = body.get("format")
     if format_ is None and field is not None and field.type is FieldType.DATE:
