@@ -3,7 +3,7 @@
 A pattern is JSON itself, with a few words in angle brackets:
 
 * an object is a subset: every key of the pattern must be there and match; other keys do not matter.
-  ``<keys>: [a, b]`` demands exactly these keys. A key with ``<absent>`` must not be there;
+  ``<keys>: [a, b]`` demands exactly these keys, in this order. A key with ``<absent>`` must not be there;
 * an array must have the same length and match element by element; a last element ``<...>`` allows more;
 * a string is equal to itself, ``/re/`` is a regular expression that must be found, and these words stand for a
   kind: ``<any> <int> <number> <str> <bool> <object> <array> <null> <ms>`` (an epoch time in milliseconds),
@@ -59,7 +59,7 @@ def _object(pattern: dict[str, Any], value: Any, path: str) -> Iterator[str]:
         return
     wanted = dict(pattern)
     keys = wanted.pop("<keys>", None)
-    if keys is not None and sorted(value) != sorted(keys):
+    if keys is not None and list(value) != keys:
         yield f"{path}: expected exactly the keys {keys}, got {list(value)}"
     for key, inner in wanted.items():
         where = f"{path}.{key}" if re.fullmatch(r"[\w-]+", key) else f"{path}[{json.dumps(key)}]"

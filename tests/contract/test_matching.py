@@ -56,6 +56,7 @@ def test_matches(pattern: Any, value: Any) -> None:
         ({"a": 1}, [1], "$: expected an object, got [1]"),
         ({"a b": 1}, {"a b": 2}, '$["a b"]: expected 1, got 2'),
         ({"<keys>": ["a"]}, {"a": 1, "b": 2}, "$: expected exactly the keys ['a'], got ['a', 'b']"),
+        ({"<keys>": ["b", "a"]}, {"a": 1, "b": 2}, "$: expected exactly the keys ['b', 'a'], got ['a', 'b']"),
         ([1, 2], [1], "$: expected 2 elements, got 1: [1]"),
         ([1], [1, 2], "$: expected 1 elements, got 2: [1, 2]"),
         ([1, "<...>"], [], "$: expected at least 1 elements, got 0: []"),

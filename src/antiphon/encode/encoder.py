@@ -36,16 +36,6 @@ class Encoding:
     tokens: tuple[int, ...] = ()
     lost: tuple[int, ...] = ()
 
-    @property
-    def truncated(self) -> tuple[int, ...]:
-        """Positions (0-based) of the texts that lost tokens."""
-        return tuple(position for position, count in enumerate(self.lost) if count)
-
-    @property
-    def lost_tokens(self) -> int:
-        """Tokens cut off over all texts."""
-        return sum(self.lost)
-
     def matrix(self) -> Floats:
         """Return the rows as one float32 ``[texts, dimension]``; ValueError when they differ in shape or are none."""
         return np.stack(self.rows)
