@@ -14,9 +14,9 @@ from typing import Any
 import pytest
 
 from antiphon.cli.files import Item
-from antiphon.cli.rest_client import RestClient, reason_of
 from antiphon.cli.writer import Writer, batches
 from antiphon.errors import AntiphonError, IllegalArgument, Unavailable
+from antiphon.remote import RestClient, reason_of
 from tests.cli.conftest import Run
 
 Answer = tuple[int, dict[str, Any] | bytes]

@@ -15,9 +15,9 @@ from typing import Any, Self
 
 import typer
 
-from antiphon.cli.rest_client import RestClient
 from antiphon.cli.terminal import Steps, steps, wrapped
 from antiphon.errors import AntiphonError, Unavailable
+from antiphon.remote import RestClient
 
 _ML = "/_plugins/_ml"
 _START_S = 30.0

@@ -11,9 +11,9 @@ import typer
 from antiphon.cli.corpus import PASSAGES, QUERIES
 from antiphon.cli.demo_client import Client
 from antiphon.cli.index import HYBRID_WEIGHTS
-from antiphon.cli.rest_client import ndjson
 from antiphon.cli.terminal import columns, wrapped
 from antiphon.errors import AntiphonError
+from antiphon.remote import ndjson
 
 INDEX = f"antiphon-demo-{os.getpid()}"
 """A run's own, so that two of them on one server do not meet."""

@@ -8,9 +8,10 @@ from typing import Annotated, Any
 
 import typer
 
-from antiphon.cli.rest_client import DEFAULT_URL, RestClient, Url, one_index, reason_of, segment
+from antiphon.cli.servers import Url
 from antiphon.cli.terminal import columns, say
 from antiphon.errors import AntiphonError, IllegalArgument
+from antiphon.remote import DEFAULT_URL, RestClient, one_index, reason_of, segment
 
 group = typer.Typer(help="Create, list, delete and rebuild indexes on a server.", no_args_is_help=True)
 

@@ -14,10 +14,11 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, Ti
 
 from antiphon.cli.chunks import in_pieces
 from antiphon.cli.files import Options, find_files, read_items, total_bytes
-from antiphon.cli.rest_client import DEFAULT_URL, RestClient, Url, one_index, segment
+from antiphon.cli.servers import Url
 from antiphon.cli.terminal import say
 from antiphon.cli.writer import Tally, Writer, batches
 from antiphon.errors import AntiphonError, IllegalArgument
+from antiphon.remote import DEFAULT_URL, RestClient, one_index, segment
 
 _SAID_EVERY_S = 5.0
 _INTERRUPTED = 130

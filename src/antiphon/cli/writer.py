@@ -12,8 +12,8 @@ from typing import Any
 import orjson
 
 from antiphon.cli.files import Item, content_hash
-from antiphon.cli.rest_client import RestClient, ndjson, reason_of, segment
 from antiphon.errors import AntiphonError, IllegalArgument
+from antiphon.remote import RestClient, ndjson, reason_of, segment
 
 OWN = "antiphon"
 """The object field that ingest keeps in each document: ``hash`` of its content; ``parent`` and ``chunk`` of a piece."""

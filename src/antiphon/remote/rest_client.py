@@ -3,59 +3,75 @@
 from __future__ import annotations
 
 import json
-import ssl
-from collections.abc import Iterable
-from typing import Annotated, Any, Self
-from urllib.parse import quote, unquote, urlsplit
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Self
+from urllib.parse import quote
 
 import httpx
-import typer
 
 from antiphon.errors import AntiphonError, IllegalArgument, Unavailable
+from antiphon.remote.endpoint import Endpoint, read_endpoint
 
-DEFAULT_URL = "http://127.0.0.1:9200"
 _TIMEOUTS = httpx.Timeout(600.0, connect=10.0)
+_CONNECTIONS = httpx.Limits(max_connections=256, max_keepalive_connections=64)
 
-Url = Annotated[str, typer.Option("--url", envvar="ANTIPHON_URL", help="The server, http(s)://[user:password@]host.")]
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """An answer as it came: ``headers`` by lower-case name, in order, ``body`` unpacked."""
+
+    status: int
+    headers: tuple[tuple[str, str], ...]
+    body: bytes
+
+    @property
+    def warnings(self) -> list[str]:
+        """The texts of its Warning headers."""
+        return [value for name, value in self.headers if name == "warning"]
 
 
 class RestClient:
-    """Sends requests to one server. Use as a context manager.
+    """Sends requests to one server over connections that are kept. Thread-safe. Use as a context manager."""
 
-    ``url`` is the server's address without user and password, which no message shows. Certificates are checked against
-    those of the system, or of the file that ``SSL_CERT_FILE`` names.
-    """
-
-    def __init__(self, url: str) -> None:
-        self.url, user, password = _parts(url)
+    def __init__(self, endpoint: Endpoint | str) -> None:
+        self._endpoint = read_endpoint(endpoint) if isinstance(endpoint, str) else endpoint
+        self.url = self._endpoint.url
         self._http = httpx.Client(
             base_url=self.url,
             timeout=_TIMEOUTS,
+            limits=_CONNECTIONS,
             trust_env=False,
-            auth=None if user is None else (user, password),
-            verify=ssl.create_default_context() if self.url.startswith("https") else False,
+            auth=self._endpoint.auth,
+            verify=self._endpoint.verify(),
         )
+
+    def exchange(
+        self, method: str, path: str, content: bytes | None = None, headers: Mapping[str, str] | None = None
+    ) -> Exchange:
+        """Send bytes and return the answer as it came; Unavailable when nothing answers."""
+        try:
+            response = self._http.request(method, path, content=content, headers=headers)
+        except httpx.HTTPError as error:
+            raise Unavailable(self._failure(error)) from error
+        return Exchange(response.status_code, tuple(response.headers.multi_items()), response.content)
 
     def send(self, method: str, path: str, body: Any = None) -> tuple[int, Any, list[str]]:
         """Return status, parsed answer and the texts of its Warning headers; Unavailable when nothing answers.
 
         ``body`` is JSON-ready, or bytes of NDJSON.
         """
-        given: dict[str, Any] = {} if body is None else {"json": body}
-        if isinstance(body, bytes):
-            given = {"content": body, "headers": {"content-type": "application/x-ndjson"}}
+        media = "application/x-ndjson" if isinstance(body, bytes) else "application/json"
+        content = body if body is None or isinstance(body, bytes) else _json(body)
+        answer = self.exchange(method, path, content, None if content is None else {"content-type": media})
         try:
-            response = self._http.request(method, path, **given)
-        except httpx.HTTPError as error:
-            raise Unavailable(self._failure(error)) from error
-        try:
-            answer = response.json() if response.content else None
+            parsed = json.loads(answer.body) if answer.body else None
         except ValueError:
             raise AntiphonError(
-                f"{self.url} answered {method} {path} with {response.status_code} and no JSON: is it an "
+                f"{self.url} answered {method} {path} with {answer.status} and no JSON: is it an "
                 "OpenSearch-compatible server?"
             ) from None
-        return response.status_code, answer, response.headers.get_list("warning")
+        return answer.status, parsed, answer.warnings
 
     def ask(self, method: str, path: str, body: Any = None) -> Any:
         """Return the answer; AntiphonError with the server's reason for anything but success."""
@@ -79,7 +95,8 @@ class RestClient:
 
     def _failure(self, error: httpx.HTTPError) -> str:
         if "CERTIFICATE_VERIFY_FAILED" in str(error):
-            return f"the certificate of {self.url} is not trusted: set SSL_CERT_FILE to its authority's ({error})"
+            how = "set SSL_CERT_FILE, or --ca-cert where there is one, to its authority's"
+            return f"the certificate of {self.url} is not trusted: {how} ({error})"
         if "[SSL" in str(error):
             return f"{self.url} does not speak https: try http ({error})"
         if isinstance(error, (httpx.ConnectError, httpx.ConnectTimeout)):
@@ -120,20 +137,8 @@ def one_index(name: str) -> str:
 
 def ndjson(lines: Iterable[Any]) -> bytes:
     """Return the body of a bulk request."""
-    return b"".join(json.dumps(line, ensure_ascii=False, allow_nan=False).encode() + b"\n" for line in lines)
+    return b"".join(_json(line) + b"\n" for line in lines)
 
 
-def _parts(url: str) -> tuple[str, str | None, str]:
-    """Return (address, user or None, password); an error shows nothing of a URL that holds a password."""
-    parts = urlsplit(url if "//" in url else f"http://{url}")
-    try:
-        number = parts.port
-    except ValueError:
-        number = -1
-    if parts.scheme not in ("http", "https") or not parts.hostname or number == -1 or parts.query or parts.fragment:
-        shown = "--url (not shown, because of its password; write / : @ # in it as %2F %3A %40 %23)"
-        raise IllegalArgument(f"{shown if '@' in url else f'[{url}]'} is no address of a server, such as {DEFAULT_URL}")
-    host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
-    port = f":{number}" if number else ""
-    user = unquote(parts.username) if parts.username else None
-    return f"{parts.scheme}://{host}{port}{parts.path.rstrip('/')}", user, unquote(parts.password or "")
+def _json(value: Any) -> bytes:
+    return json.dumps(value, ensure_ascii=False, allow_nan=False).encode()

@@ -1,0 +1,16 @@
+"""Who else can answer? The one network door to another server: Antiphon's, or an OpenSearch cluster's."""
+
+from antiphon.remote.endpoint import DEFAULT_URL, Endpoint, read_endpoint
+from antiphon.remote.rest_client import Exchange, RestClient, ndjson, one_index, reason_of, segment
+
+__all__ = [
+    "DEFAULT_URL",
+    "Endpoint",
+    "Exchange",
+    "RestClient",
+    "ndjson",
+    "one_index",
+    "read_endpoint",
+    "reason_of",
+    "segment",
+]
