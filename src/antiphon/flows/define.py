@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from antiphon.domain.model import Model, ModelConfig, ModelState
@@ -93,6 +94,13 @@ class Definer:
         if model is None:
             raise NotFound(f"Failed to find model with the provided model id: {model_id}")
         return model
+
+    def package(self, model_id: str) -> Path:
+        """Return the zip that the model was registered with; NotFound, or IllegalArgument while it is REGISTERING."""
+        model = self.model(model_id)
+        if model.model_state is ModelState.REGISTERING or model.model_content_hash_value is None:
+            raise IllegalArgument(f"model [{model_id}] has no package yet, it is {model.model_state}: try again later")
+        return self._ports.packages.zip(model.model_content_hash_value)
 
     def change_model(self, model_id: str, change: ModelChange) -> tuple[Stored, list[str]]:
         """Change a model and return where it was stored, and notices about what waits for the next deploy."""

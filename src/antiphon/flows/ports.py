@@ -101,6 +101,9 @@ class Packages(Protocol):
     def folder(self, sha256: str) -> Path:
         """Return the unpacked folder of an admitted package; PackageError when it is not there."""
 
+    def zip(self, sha256: str) -> Path:
+        """Return the zip of an admitted package, byte for byte as it came; PackageError when it is not there."""
+
     def remove(self, sha256: str) -> None:
         """Delete an admitted package. Idempotent."""
 

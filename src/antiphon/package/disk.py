@@ -135,6 +135,10 @@ class DiskPackages:
             raise PackageError(f"there is no package with SHA-256 [{sha256}] in [{self._packages}]: register it again")
         return home
 
+    def zip(self, sha256: str) -> Path:
+        """Return the zip of an admitted package, byte for byte as it came; PackageError when it is not there."""
+        return self.folder(sha256) / ZIP_NAME
+
     def remove(self, sha256: str) -> None:
         """Delete an admitted package. Idempotent."""
         if _SHA256.fullmatch(sha256.lower()):

@@ -13,7 +13,7 @@ from urllib.parse import quote
 import orjson
 from starlette.applications import Starlette
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import Response
+from starlette.responses import FileResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from antiphon.errors import AntiphonError, IllegalArgument, NotAcceptable, RequestTimeout, TooLarge, Unavailable
@@ -155,6 +155,8 @@ class _Api:
         )
 
     def _respond(self, request: Request, reply: Reply) -> Response:
+        if reply.file is not None:
+            return FileResponse(reply.file, reply.status, media_type=reply.media_type)
         if reply.media_type == "application/json":
             content = _dump(request, reply)
             media_type = "application/json; charset=UTF-8"

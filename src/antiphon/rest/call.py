@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from antiphon.domain.index_settings import API_VERSION
@@ -77,13 +78,17 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """``body`` is JSON-ready (numpy arrays allowed), or text with ``media_type``; ``notices`` become Warnings."""
+    """``body`` is JSON-ready (numpy arrays allowed), or text with ``media_type``; ``notices`` become Warnings.
+
+    ``file`` is sent in place of ``body``, as ``media_type``.
+    """
 
     body: Any
     status: int = 200
     notices: list[str] = field(default_factory=list)
     media_type: str = "application/json"
     headers: dict[str, str] = field(default_factory=dict)
+    file: Path | None = None
 
 
 Handler = Callable[[Call], Reply]

@@ -44,6 +44,12 @@ def get(call: Call) -> Reply:
     return Reply(render_model(call.node.definer.model(call.params["model_id"])))
 
 
+def package(call: Call) -> Reply:
+    """Send the zip that a model was registered with, byte for byte."""
+    path = call.node.definer.package(call.params["model_id"])
+    return Reply(None, media_type="application/zip", file=path)
+
+
 def update(call: Call) -> Reply:
     """Change a model."""
     change, notices = read_change(call.json("Update model request has empty body"))

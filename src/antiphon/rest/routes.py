@@ -53,6 +53,7 @@ ROUTES: tuple[Route, ...] = (
     ),
     Route("GET POST", f"{_ML}/models/_search", models.search, _SEARCH),
     Route("GET", f"{_ML}/models/{{model_id}}", models.get, frozenset({"return_content"})),
+    Route("GET", f"{_ML}/models/{{model_id}}/_antiphon/package", models.package),
     Route("PUT", f"{_ML}/models/{{model_id}}", models.update),
     Route("DELETE", f"{_ML}/models/{{model_id}}", models.delete, heavy=True),
     Route("POST", f"{_ML}/models/{{model_id}}/_deploy", models.deploy),
