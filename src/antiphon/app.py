@@ -162,6 +162,15 @@ def load(
     return TextEmbedder(encoder, package.manifest.config, package.manifest.notes)
 
 
+def load_zip(path: Path, config: ModelConfig, settings: Settings) -> TextEmbedder:
+    """Load a zip with a configuration of the caller's, whatever its manifest says."""
+    with path.open("rb") as content:
+        digest = hashlib.file_digest(content, "sha256").hexdigest()
+    manifest = PackageManifest(path.stem, "", config)
+    folder = _unpacked(BuiltPackage(path, path.stat().st_size, digest, manifest), settings)
+    return TextEmbedder(_LazyLoader(settings).load(folder, config, Precision.AUTO), config)
+
+
 class _LazyLoader:
     """The encode room, imported at the first load."""
 

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from antiphon.cli.fields import known, read_fields, text_fields, vector_fields
 from antiphon.cli.filters import parse_filter
 from antiphon.errors import IllegalArgument
+from antiphon.wire.mapping_fields import known, read_fields, text_fields, vector_fields
 
 MAPPINGS = {
     "books": {

@@ -6,6 +6,7 @@ import base64
 import json
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -16,7 +17,7 @@ import pytest
 from antiphon.cli.files import Item
 from antiphon.cli.writer import Writer, batches
 from antiphon.errors import AntiphonError, IllegalArgument, Unavailable
-from antiphon.remote import RestClient, reason_of
+from antiphon.remote import Patience, RestClient, reason_of
 from tests.cli.conftest import Run
 
 Answer = tuple[int, dict[str, Any] | bytes]
@@ -190,7 +191,7 @@ class Busy:
 def test_a_busy_server_is_asked_again(times: int, whole: bool) -> None:
     busy = Busy(times, whole=whole)
     with scripted(busy) as server, RestClient(f"127.0.0.1:{server.port}") as client:
-        writer = Writer(client, "x", pauses_s=(0.0, 0.0))
+        writer = Writer(client, "x", patience=Patience(time.sleep, (0.0, 0.0)))
         writer.write([Item("1", {"t": "x"}, "a.jsonl:1")])
     assert (writer.tally.written, writer.tally.failed) == (1, 0)
     assert busy.bulks == times + 1
@@ -199,11 +200,11 @@ def test_a_busy_server_is_asked_again(times: int, whole: bool) -> None:
 def test_a_server_that_stays_busy_is_given_up() -> None:
     item = Item("1", {"t": "x"}, "a.jsonl:1")
     with scripted(Busy(3, whole=True)) as server, RestClient(f"127.0.0.1:{server.port}") as client:
-        writer = Writer(client, "x", pauses_s=(0.0, 0.0))
+        writer = Writer(client, "x", patience=Patience(time.sleep, (0.0, 0.0)))
         with pytest.raises(AntiphonError, match=r"^a\.jsonl:1: the bulk request was answered with 429: too busy"):
             writer.write([item])
     with scripted(Busy(3, whole=False)) as server, RestClient(f"127.0.0.1:{server.port}") as client:
-        writer = Writer(client, "x", pauses_s=(0.0, 0.0))
+        writer = Writer(client, "x", patience=Patience(time.sleep, (0.0, 0.0)))
         writer.write([item])
         assert writer.tally.failures == ["a.jsonl:1 (id 1): too busy"]
 

@@ -7,8 +7,8 @@ import json
 import re
 from typing import Any
 
-from antiphon.cli.fields import keyword_of, known
 from antiphon.errors import IllegalArgument
+from antiphon.wire.mapping_fields import keyword_of, known
 
 _SHAPE = re.compile(r"(?P<field>[^=<>!]+?)\s*(?P<operator>!=|>=|<=|=|>|<)\s*(?P<value>.+)", re.DOTALL)
 _BOUNDS = {">": "gt", ">=": "gte", "<": "lt", "<=": "lte"}

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from antiphon.cli import demo, embed, index, ingest, model, search, serve
+from antiphon.cli import demo, embed, index, ingest, model, push, search, serve
 from antiphon.cli.terminal import say
 from antiphon.errors import AntiphonError
 
@@ -27,6 +27,9 @@ app.command()(serve.serve)
 app.command()(embed.embed)
 app.command()(ingest.ingest)
 app.command()(search.search)
+app.command()(push.push)
+app.command()(push.pull)
+app.command()(push.diff)
 app.command()(demo.demo)
 
 

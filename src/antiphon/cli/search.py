@@ -11,7 +11,6 @@ from typing import Annotated, Any
 import typer
 from rich.cells import cell_len, set_cell_size
 
-from antiphon.cli.fields import read_fields, text_fields, vector_fields
 from antiphon.cli.filters import parse_filter
 from antiphon.cli.index import search_pipeline
 from antiphon.cli.servers import Url
@@ -19,6 +18,7 @@ from antiphon.cli.terminal import columns, say
 from antiphon.cli.writer import OWN
 from antiphon.errors import IllegalArgument
 from antiphon.remote import DEFAULT_URL, RestClient, segment
+from antiphon.wire.mapping_fields import read_fields, text_fields, vector_fields
 
 _LONGEST_ID = 40
 _NARROWEST, _WIDEST = 24, 100

@@ -12,8 +12,8 @@ from typing import Any
 import orjson
 
 from antiphon.cli.files import Item, content_hash
-from antiphon.errors import AntiphonError, IllegalArgument
-from antiphon.remote import RestClient, ndjson, reason_of, segment
+from antiphon.errors import IllegalArgument
+from antiphon.remote import Patience, RestClient, reason_of, segment, send_bulk
 
 OWN = "antiphon"
 """The object field that ingest keeps in each document: ``hash`` of its content; ``parent`` and ``chunk`` of a piece."""
@@ -31,9 +31,6 @@ _MAPPING = {
 }
 _MAX_BATCH_BYTES = 8 * 1024 * 1024
 _PAGE = 10_000
-PAUSES_S = (0.5, 1.0, 2.0, 4.0, 8.0)
-"""How long to wait before a request is repeated that the server was too busy for."""
-_BUSY = 429
 _SHOWN_FAILURES = 5
 _REMEMBERED = 1_000_000
 _ESCAPE = re.compile(r"\\(?:x([0-9a-f]{2})|u([0-9a-f]{4})|U([0-9a-f]{8})|(.))")
@@ -54,11 +51,11 @@ class Tally:
 
 
 class Writer:
-    """Writes into one index, which must be there, and keeps the tally; pauses before it asks a busy server again."""
+    """Writes into one index, which must be there, and keeps the tally; ``patience`` is for a busy server."""
 
-    def __init__(self, client: RestClient, index: str, pauses_s: tuple[float, ...] = PAUSES_S) -> None:
+    def __init__(self, client: RestClient, index: str, patience: Patience | None = None) -> None:
         self.tally = Tally()
-        self._pauses_s = pauses_s
+        self._patience = patience or Patience(time.sleep)
         self._client = client
         self._path = f"/{segment(index)}"
         self._seen: set[int] = set()
@@ -140,20 +137,10 @@ class Writer:
 
     def _bulk(self, lines: list[Any], places: str) -> list[Any]:
         """Send one bulk request, again while the server is too busy for it; return the outcomes."""
-        body = ndjson(lines)
-        for pause in (*self._pauses_s, None):
-            status, answer, warnings = self._client.send("POST", f"{self._path}/_bulk", body)
-            items = answer["items"] if status < 300 else []
-            busy = status == _BUSY or any(_status(item) == _BUSY for item in items)
-            if not busy or pause is None:
-                break
-            time.sleep(pause)  # the server said 429: come back later
-        if status >= 300:
-            raise AntiphonError(f"{places}: the bulk request was answered with {status}: {reason_of(answer)}")
+        outcomes, warnings = send_bulk(self._client, f"{self._path}/_bulk", lines, places, self._patience)
         for warning in warnings:
             text = _text_of(warning)
             self.tally.notices[text] = self.tally.notices.get(text, 0) + 1
-        outcomes: list[Any] = items
         return outcomes
 
     def _remove_left_over(self, parents: dict[str, int]) -> None:
@@ -211,10 +198,6 @@ def batches(items: Iterator[Item], size: int) -> Iterator[list[Item]]:
             batch, held = [], 0
     if batch:
         yield batch
-
-
-def _status(outcome: dict[str, Any]) -> int:
-    return int(next(iter(outcome.values())).get("status", 200))
 
 
 def _text_of(warning: str) -> str:

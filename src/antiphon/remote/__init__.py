@@ -1,5 +1,6 @@
 """Who else can answer? The one network door to another server: Antiphon's, or an OpenSearch cluster's."""
 
+from antiphon.remote.bulk import Patience, outcome_status, send_bulk
 from antiphon.remote.endpoint import DEFAULT_URL, Endpoint, read_endpoint
 from antiphon.remote.rest_client import Exchange, RestClient, ndjson, one_index, reason_of, segment
 
@@ -7,10 +8,13 @@ __all__ = [
     "DEFAULT_URL",
     "Endpoint",
     "Exchange",
+    "Patience",
     "RestClient",
     "ndjson",
     "one_index",
+    "outcome_status",
     "read_endpoint",
     "reason_of",
     "segment",
+    "send_bulk",
 ]

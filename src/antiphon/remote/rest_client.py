@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Self
 from urllib.parse import quote
 
@@ -55,6 +56,28 @@ class RestClient:
         except httpx.HTTPError as error:
             raise Unavailable(self._failure(error)) from error
         return Exchange(response.status_code, tuple(response.headers.multi_items()), response.content)
+
+    def download(self, path: str, target: Path, on_bytes: Callable[[int], None]) -> None:
+        """Write the body of a GET to a file that is not there yet; ``on_bytes`` gets the number written so far.
+
+        AntiphonError when it is refused, Unavailable when the connection breaks off; then nothing is left behind.
+        """
+        written = 0
+        try:
+            with self._http.stream("GET", path) as response, target.open("xb") as file:
+                if response.status_code != httpx.codes.OK:
+                    response.read()
+                    raise AntiphonError(f"GET {path} was answered with {response.status_code}: {response.text[:500]}")
+                for block in response.iter_bytes():
+                    file.write(block)
+                    written += len(block)
+                    on_bytes(written)
+        except httpx.HTTPError as error:
+            target.unlink(missing_ok=True)
+            raise Unavailable(self._failure(error)) from error
+        except BaseException:
+            target.unlink(missing_ok=True)
+            raise
 
     def send(self, method: str, path: str, body: Any = None) -> tuple[int, Any, list[str]]:
         """Return status, parsed answer and the texts of its Warning headers; Unavailable when nothing answers.

@@ -1,0 +1,258 @@
+"""``antiphon push``, ``pull`` and ``diff``: models, indexes and their proof, between this server and a cluster."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from antiphon.cli.servers import CaCert, Insecure, To, Url, other_server
+from antiphon.cli.terminal import say, steps
+from antiphon.errors import AntiphonError, IllegalArgument, Unavailable
+from antiphon.remote import DEFAULT_URL, Endpoint, RestClient, segment
+from antiphon.settings import Settings
+
+if TYPE_CHECKING:
+    from antiphon.domain.model import ModelConfig
+    from antiphon.domain.package import PackageInspection
+    from antiphon.transfer import Cargo, Journal, Side, SourceModel
+
+Names = Annotated[list[str] | None, typer.Argument(help="Indexes and models of the server, or packages; see --all.")]
+All = Annotated[bool, typer.Option("--all", help="Every index, pipeline, template and model they need.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object with the figures at the end.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Tell what would be done, and change nothing.")]
+Engine = Annotated[str | None, typer.Option(help="Engine of vectors there, such as lucene, in place of what is here.")]
+Queries = Annotated[Path | None, typer.Option(help="Queries to compare rankings with, one on a line.")]
+Count = Annotated[int, typer.Option("--count", min=1, max=1000, help="How many queries.")]
+Best = Annotated[int, typer.Option("-k", min=1, max=1000, help="Hits of each query that are compared.")]
+MinOverlap = Annotated[float, typer.Option(min=0, max=1, help="Mean share of equal hits that is wanted.")]
+
+
+def push(
+    to: To,
+    names: Names = None,
+    all_of_it: All = False,
+    via_url: Annotated[str | None, typer.Option(help="Where the cluster can fetch the model's zip itself.")] = None,
+    engine: Engine = None,
+    keep_model_ids: Annotated[
+        bool, typer.Option("--keep-model-ids", help="Leave the ids of this server, for `antiphon serve --cluster`.")
+    ] = False,
+    apply_settings: Annotated[
+        bool, typer.Option("--apply-settings", help="Change the cluster settings that stand in the way.")
+    ] = False,
+    dry_run: DryRun = False,
+    queries: Queries = None,
+    count: Count = 20,
+    k: Best = 10,
+    min_overlap: MinOverlap = 0.9,
+    ca_cert: CaCert = None,
+    insecure: Insecure = False,
+    as_json: AsJson = False,
+    url: Url = DEFAULT_URL,
+) -> None:
+    """Bring models, pipelines, indexes and vectors to another server, and prove that it answers the same.
+
+    A second run changes nothing; one that was broken off is gone on with.
+    """
+    from antiphon import transfer
+
+    options = transfer.Options(_lines(queries), count, k, min_overlap)
+    how = transfer.How(via_url, engine, keep_model_ids, apply_settings)
+    endpoint = other_server(to, "--to", ca_cert, insecure=insecure)
+    with _working(url, endpoint, dry_run=dry_run, as_json=as_json) as work:
+        cargo = _cargo(work, names or [], all_of_it=all_of_it)
+        if via_url is not None and len(cargo.models) != 1:
+            raise IllegalArgument(f"--via-url is for one model, and there are {len(cargo.models)}")
+        transfer.push(work.source, work.target, cargo, how, options, work.inspect, work.journal)
+
+
+def diff(
+    to: To,
+    names: Names = None,
+    all_of_it: All = False,
+    model_id: Annotated[
+        str | None, typer.Option("--as", help="Id of the model there, when it was not pushed: for one model.")
+    ] = None,
+    engine: Engine = None,
+    queries: Queries = None,
+    count: Count = 20,
+    k: Best = 10,
+    min_overlap: MinOverlap = 0.9,
+    ca_cert: CaCert = None,
+    insecure: Insecure = False,
+    as_json: AsJson = False,
+    url: Url = DEFAULT_URL,
+) -> None:
+    """Compare with another server: vectors, definitions, documents, rankings. Exit code 1 when they differ."""
+    from antiphon import transfer
+
+    options = transfer.Options(_lines(queries), count, k, min_overlap)
+    endpoint = other_server(to, "--to", ca_cert, insecure=insecure)
+    with _working(url, endpoint, dry_run=False, as_json=as_json) as work:
+        cargo = _cargo(work, names or [], all_of_it=all_of_it)
+        if model_id is None:
+            transfer.diff(work.source, work.target, cargo, transfer.How(engine=engine), options, work.journal)
+            return
+        if len(cargo.models) != 1 or cargo.indexes:
+            raise IllegalArgument("--as is for one model: name it, and no index")
+        work.journal.title(f"model {cargo.models[0].name}")
+        transfer.compare_vectors(cargo.models[0], work.target, model_id, work.journal)
+
+
+def pull(
+    names: Annotated[list[str], typer.Argument(help="Indexes of the cluster.")],
+    from_: Annotated[str, typer.Option("--from", help="The cluster, http(s)://[user@]host.")],
+    model: Annotated[
+        str | None, typer.Option("--model", "-m", help="Id of the model here that its pipelines shall use.")
+    ] = None,
+    engine: Engine = None,
+    dry_run: DryRun = False,
+    ca_cert: CaCert = None,
+    insecure: Insecure = False,
+    as_json: AsJson = False,
+    url: Url = DEFAULT_URL,
+) -> None:
+    """Bring indexes from a cluster to this server: mapping, documents and vectors."""
+    from antiphon import transfer
+
+    endpoint = other_server(from_, "--from", ca_cert, insecure=insecure)
+    with _working(url, endpoint, dry_run=dry_run, as_json=as_json) as work:
+        for name in names:
+            transfer.pull(work.target, work.here, name, model, engine, work.journal)
+
+
+def _quiet(what: str, done: int, total: int) -> None:
+    """Show no progress: the lines of the journal are enough in a log."""
+
+
+Progress = Callable[[str, int, int], None]
+
+
+@dataclass(slots=True)
+class _Work:
+    """Both sides of a transfer. ``source`` is None when no server runs here."""
+
+    source: Side | None
+    target: Side
+    journal: Journal
+    scratch: Path
+    settings: Settings
+    url: str
+    progress: Progress
+
+    @property
+    def here(self) -> Side:
+        """The server here; Unavailable when none runs."""
+        if self.source is None:
+            raise Unavailable(
+                f"nothing answers at {self.url}: start a server with `antiphon serve`, or name one with --url"
+            )
+        return self.source
+
+    def load_zip(self, path: Path, config: ModelConfig) -> Any:
+        """Load a package with a configuration."""
+        from antiphon.app import load_zip
+
+        return load_zip(path, config, self.settings)
+
+    def inspect(self, model: SourceModel) -> PackageInspection:
+        """Look into the zip of a model."""
+        from antiphon.app import inspect_package
+
+        return inspect_package(model.zip())
+
+    def model_of(self, model_id: str) -> SourceModel:
+        """Return a model of the server here."""
+        from antiphon.transfer import from_server
+
+        return from_server(self.here, model_id, self.scratch, self.load_zip, self.progress)
+
+    def package(self, name: str) -> SourceModel:
+        """Return the model of a zip, folder, hub id or bundled weights."""
+        from antiphon.app import obtain_package
+        from antiphon.transfer import from_package
+
+        return from_package(obtain_package(name, self.settings, on_progress=self.progress), self.load_zip)
+
+
+@contextmanager
+def _working(url: str, endpoint: Endpoint, *, dry_run: bool, as_json: bool) -> Iterator[_Work]:
+    """Open both sides; at the end print the figures, and fail when something does not agree."""
+    from antiphon.transfer import Journal, Side
+
+    with ExitStack() as stack:
+        target = Side.read(stack.enter_context(RestClient(endpoint)))
+        client = stack.enter_context(RestClient(url))
+        if client.url == target.client.url:
+            raise IllegalArgument(f"both sides are {client.url}: name the server here with --url")
+        try:
+            source: Side | None = Side.read(client)
+        except Unavailable:
+            source = None
+        scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="antiphon-transfer-")))
+        progress: Progress = stack.enter_context(steps()) if sys.stderr.isatty() else _quiet
+        journal = Journal(say, progress, time.sleep, dry_run=dry_run)
+        settings = Settings.load(env=os.environ)
+        yield _Work(source, target, journal, scratch, settings, client.url, progress)
+    _end(journal, as_json=as_json)
+
+
+def _end(journal: Journal, *, as_json: bool) -> None:
+    if as_json:
+        result = {"changes": journal.changes, "failures": journal.failures, **journal.facts}
+        typer.echo(json.dumps(result, ensure_ascii=False))
+    if journal.failures:
+        number = len(journal.failures)
+        raise AntiphonError(f"{'a comparison' if number == 1 else f'{number} comparisons'} failed, see above")
+    if not journal.changes:
+        say("nothing changed: both sides agree")
+    else:
+        say(f"{len(journal.changes)} changes {'would be made' if journal.dry_run else 'made'}")
+
+
+def _cargo(work: _Work, names: list[str], *, all_of_it: bool) -> Cargo:
+    from antiphon.transfer import Cargo, load_cargo
+
+    if all_of_it == bool(names):
+        raise IllegalArgument("name indexes or models, or take everything with --all")
+    if all_of_it:
+        return load_cargo(work.here, [], work.model_of, all_of_it=True)
+    indexes, models = [], []
+    for name in names:
+        if work.source is not None and work.source.client.find(f"/{segment(name)}") is not None:
+            indexes.append(name)
+        elif work.source is not None and work.source.client.find(f"/_plugins/_ml/models/{segment(name)}") is not None:
+            models.append(work.model_of(name))
+        else:
+            models.append(_package(work, name))
+    cargo = load_cargo(work.here, indexes, work.model_of) if indexes else Cargo()
+    known = {model.model_id for model in cargo.models}
+    cargo.models += [model for model in models if model.model_id is None or model.model_id not in known]
+    return cargo
+
+
+def _package(work: _Work, name: str) -> SourceModel:
+    try:
+        return work.package(name)
+    except AntiphonError as error:
+        where = f"on {work.source.name}" if work.source else f"(no server answers at {work.url})"
+        problem = f"[{name}] is neither an index nor a model {where}, nor a package"
+        raise IllegalArgument(f"{problem}: {error.reason}") from None
+
+
+def _lines(path: Path | None) -> list[str] | None:
+    if path is None:
+        return None
+    found = [line.strip() for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+    if not found:
+        raise IllegalArgument(f"[{path}] holds no query")
+    return found

@@ -1,0 +1,26 @@
+"""How does it move to another server? Push, pull and compare, over REST on both sides."""
+
+from antiphon.transfer.journal import Journal
+from antiphon.transfer.models import SourceModel, compare_vectors, read_model
+from antiphon.transfer.parity import Options
+from antiphon.transfer.pull import pull
+from antiphon.transfer.push import Cargo, How, diff, load_cargo, push
+from antiphon.transfer.side import Side
+from antiphon.transfer.source import from_package, from_server
+
+__all__ = [
+    "Cargo",
+    "How",
+    "Journal",
+    "Options",
+    "Side",
+    "SourceModel",
+    "compare_vectors",
+    "diff",
+    "from_package",
+    "from_server",
+    "load_cargo",
+    "pull",
+    "push",
+    "read_model",
+]

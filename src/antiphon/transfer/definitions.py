@@ -1,0 +1,285 @@
+"""Pipelines, templates and indexes: read on one side, translated where a name differs, made on the other."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from antiphon.errors import AntiphonError
+from antiphon.remote import reason_of, segment
+from antiphon.transfer.journal import Journal
+from antiphon.transfer.side import Side
+
+INGEST, SEARCH = "_ingest/pipeline", "_search/pipeline"
+TEMPLATES = ("_component_template", "_index_template")
+_SETS_OF_ITS_OWN = (
+    "index.uuid", "index.creation_date", "index.provided_name", "index.version.", "index.resize.", "index.routing.",
+    "index.history.", "index.verified_before_close", "index.replication.", "index.shard.",
+)  # fmt: skip
+PIPELINE_SETTINGS = ("index.default_pipeline", "index.final_pipeline")
+_SEARCH_SETTING = "index.search.default_pipeline"
+_NONE = "_none"
+
+
+@dataclass(frozen=True, slots=True)
+class Translation:
+    """What differs between the sides: ``model_ids`` from here to there, the ``engine`` of vectors (None: as here)."""
+
+    model_ids: Mapping[str, str] = field(default_factory=dict)
+    engine: str | None = None
+    keeps_semantic: bool = True
+
+    def __call__(self, value: Any) -> Any:
+        """Return a definition with the ids of models, the engines and the semantic fields of the other side."""
+        if isinstance(value, list):
+            return [self(item) for item in value]
+        if not isinstance(value, dict):
+            return value
+        if value.get("type") == "semantic" and not self.keeps_semantic:
+            return {"type": value.get("raw_field_type", "text")}
+        made: dict[str, Any] = {}
+        for key, item in value.items():
+            if isinstance(item, str) and key.endswith("model_id"):
+                made[key] = self.model_ids.get(item, item)
+            elif key == "neural_field_default_id" and isinstance(item, dict):
+                made[key] = {name: self.model_ids.get(one, one) for name, one in item.items()}
+            elif key == "engine" and isinstance(item, str) and self.engine is not None and "space_type" in value:
+                made[key] = self.engine
+            else:
+                made[key] = self(item)
+        return made
+
+
+@dataclass(frozen=True, slots=True)
+class IndexDefinition:
+    """An index: flat ``settings`` that can be given to another, ``mappings``, ``aliases``."""
+
+    name: str
+    settings: dict[str, Any]
+    mappings: dict[str, Any]
+    aliases: dict[str, Any]
+
+    @property
+    def pipelines(self) -> set[str]:
+        """The ingest pipelines that its settings name."""
+        return {self.settings[key] for key in PIPELINE_SETTINGS if self.settings.get(key, _NONE) != _NONE}
+
+    @property
+    def has_semantic(self) -> bool:
+        """Whether a field embeds by itself."""
+        return any(spec.get("type") == "semantic" for spec in self.mappings.get("properties", {}).values())
+
+    @property
+    def search_pipeline(self) -> str | None:
+        """The search pipeline that its settings name."""
+        name = self.settings.get(_SEARCH_SETTING, _NONE)
+        return None if name == _NONE else name
+
+
+def read_index(side: Side, name: str) -> IndexDefinition | None:
+    """Return the definition of one index, None when it is not there; AntiphonError for an alias of several."""
+    answer = side.client.find(f"/{segment(name)}?flat_settings=true")
+    if answer is None:
+        return None
+    if len(answer) != 1:
+        raise AntiphonError(f"[{name}] means {len(answer)} indexes: {', '.join(sorted(answer))}; name one")
+    [(real, body)] = answer.items()
+    settings = {key: value for key, value in body["settings"].items() if not key.startswith(_SETS_OF_ITS_OWN)}
+    return IndexDefinition(real, settings, body.get("mappings", {}), body.get("aliases", {}))
+
+
+def model_ids_in(value: Any) -> Iterator[str]:
+    """Yield the ids of models that a definition names."""
+    if isinstance(value, list):
+        for item in value:
+            yield from model_ids_in(item)
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            if isinstance(item, str) and key.endswith("model_id") and key != "_id":
+                yield item
+            elif key == "neural_field_default_id" and isinstance(item, dict):
+                yield from (one for one in item.values() if isinstance(one, str))
+            elif key != "_meta":
+                yield from model_ids_in(item)
+
+
+def pipelines_of(side: Side, names: Iterable[str]) -> dict[str, Any]:
+    """Return the ingest pipelines of these names and those that they call, called ones first."""
+    found: dict[str, Any] = {}
+
+    def visit(name: str, above: tuple[str, ...]) -> None:
+        if name in found or name in above:
+            return
+        answer = side.client.find(f"/{INGEST}/{segment(name)}")
+        if not answer:
+            raise AntiphonError(f"there is no ingest pipeline [{name}] on {side.name}")
+        for called in _called(answer[name]):
+            visit(called, (*above, name))
+        found[name] = answer[name]
+
+    for name in sorted(names):
+        visit(name, ())
+    return found
+
+
+def search_pipelines_of(side: Side, names: Iterable[str]) -> dict[str, Any]:
+    """Return the search pipelines of these names; AntiphonError when one is missing."""
+    found = {}
+    for name in sorted(names):
+        answer = side.client.find(f"/{SEARCH}/{segment(name)}")
+        if not answer:
+            raise AntiphonError(f"there is no search pipeline [{name}] on {side.name}")
+        found[name] = answer[name]
+    return found
+
+
+def everything(side: Side, kind: str) -> dict[str, Any]:
+    """Return all definitions of a kind by name: pipelines, or templates."""
+    status, answer, _ = side.client.send("GET", f"/{kind}")
+    if status == 404 or not answer:
+        return {}
+    if status >= 300:
+        raise AntiphonError(f"GET /{kind} was answered with {status}: {reason_of(answer)}")
+    if kind not in TEMPLATES:
+        return dict(answer)
+    noun = kind.removeprefix("_")
+    rows = answer[f"{noun}s"]
+    return {row["name"]: row[noun] for row in rows if not row["name"].startswith(".")}
+
+
+def push_definitions(
+    kind: str, wanted: Mapping[str, Any], target: Side, translate: Translation, journal: Journal
+) -> None:
+    """Put every definition there that is not there as it is here."""
+    for name, body in wanted.items():
+        translated = translate(body)
+        status, answer, _ = target.client.send("GET", f"/{kind}/{segment(name)}")
+        there = _only(kind, name, answer) if status == 200 else None
+        if there is not None and agrees(translated, there):
+            journal.note(f"{kind}/{name} is the same there")
+        elif journal.change(f"{'replace' if there is not None else 'put'} {kind}/{name}"):
+            target.client.ask("PUT", f"/{kind}/{segment(name)}", translated)
+
+
+def differing_definitions(kind: str, wanted: Mapping[str, Any], target: Side, translate: Translation) -> dict[str, str]:
+    """Return name -> what is wrong with it there, for the definitions that differ."""
+    found = {}
+    for name, body in wanted.items():
+        status, answer, _ = target.client.send("GET", f"/{kind}/{segment(name)}")
+        there = _only(kind, name, answer) if status == 200 else None
+        if there is None:
+            found[name] = "is missing there"
+        elif not agrees(translate(body), there):
+            found[name] = "differs there"
+    return found
+
+
+def push_index(index: IndexDefinition, target: Side, translate: Translation, journal: Journal) -> bool:
+    """Make the index there, or give it what its mapping lacks; return whether it was there before.
+
+    A new one gets its ingest pipelines after its documents (``set_pipelines``): those come with their vectors.
+    """
+    there = read_index(target, index.name)
+    mappings = translate(index.mappings)
+    if there is None:
+        settings = {key: value for key, value in index.settings.items() if key not in PIPELINE_SETTINGS}
+        settings = translate_settings(settings, target)
+        if journal.change(f"create index [{index.name}]"):
+            body = {"settings": settings, "mappings": mappings, "aliases": index.aliases}
+            target.client.ask("PUT", f"/{segment(index.name)}", body)
+        return False
+    missing = differences(mappings, there.mappings)
+    if not missing:
+        journal.note(f"[{index.name}] is there with the same mapping")
+    elif journal.change(f"add to the mapping of [{index.name}]: {', '.join(missing[:5])}"):
+        target.client.ask("PUT", f"/{segment(index.name)}/_mapping", mappings)
+        left = differences(mappings, _mapping(target, index.name))
+        if left:
+            journal.fail(f"the mapping of [{index.name}] stays another there: {', '.join(left[:5])}")
+    return True
+
+
+def set_pipelines(index: IndexDefinition, target: Side, journal: Journal) -> None:
+    """Give the index there the ingest pipelines that it has here."""
+    there = read_index(target, index.name)
+    if there is None:  # a dry run
+        for key in PIPELINE_SETTINGS:
+            if key in index.settings:
+                journal.change(f"set {key} of [{index.name}] to [{index.settings[key]}]")
+        return
+    for key in (*PIPELINE_SETTINGS, _SEARCH_SETTING):
+        wanted, has = index.settings.get(key, _NONE), there.settings.get(key, _NONE)
+        if wanted != has and journal.change(f"set {key} of [{index.name}] to [{wanted}]"):
+            target.client.ask("PUT", f"/{segment(index.name)}/_settings", {key: wanted})
+
+
+def translate_settings(settings: Mapping[str, Any], target: Side) -> dict[str, Any]:
+    """Return the settings that the version there knows."""
+    known = dict(settings)
+    if not target.antiphon and target.version < (2, 12):
+        known.pop(_SEARCH_SETTING, None)
+    return known
+
+
+def agrees(wanted: Any, there: Any) -> bool:
+    """Whether everything wanted is there; a server may print numbers as texts and add defaults."""
+    return not differences(wanted, there)
+
+
+def differences(wanted: Any, there: Any, path: str = "") -> list[str]:
+    """Return the paths at which something wanted is missing or another."""
+    if isinstance(wanted, dict):
+        if not isinstance(there, dict):
+            return [path or "all of it"]
+        return [
+            found
+            for key, item in wanted.items()
+            if not _left_out(key, item, there)
+            for found in differences(item, there.get(key), f"{path}.{key}" if path else key)
+        ]
+    if isinstance(wanted, list):
+        if not isinstance(there, list) or len(wanted) != len(there):
+            return [path]
+        pairs = enumerate(zip(wanted, there, strict=True))
+        return [found for number, (one, other) in pairs for found in differences(one, other, f"{path}[{number}]")]
+    return [] if _word(wanted) == _word(there) else [path]
+
+
+def _left_out(key: str, item: Any, there: Mapping[str, Any]) -> bool:
+    """Whether a server does not print this: what says the default, and empty objects."""
+    return key not in there and (item in ({}, [], None) or (key, item) in (("type", "object"), ("dynamic", "true")))
+
+
+def _word(value: Any) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    return str(value)
+
+
+def _called(pipeline: Any) -> Iterator[str]:
+    """Yield the pipelines that ``pipeline`` processors name, wherever they stand."""
+    if isinstance(pipeline, list):
+        for item in pipeline:
+            yield from _called(item)
+    elif isinstance(pipeline, dict):
+        named = pipeline.get("pipeline")
+        if isinstance(named, dict) and isinstance(named.get("name"), str) and "{" not in named["name"]:
+            yield named["name"]
+        for item in pipeline.values():
+            yield from _called(item)
+
+
+def _only(kind: str, name: str, answer: Any) -> Any:
+    if kind not in TEMPLATES:
+        return answer.get(name)
+    noun = kind.removeprefix("_")
+    rows = [row[noun] for row in answer[f"{noun}s"] if row["name"] == name]
+    return rows[0] if rows else None
+
+
+def _mapping(side: Side, name: str) -> dict[str, Any]:
+    answer = side.client.ask("GET", f"/{segment(name)}/_mapping")
+    return dict(answer[name]["mappings"])
