@@ -59,11 +59,11 @@ def index(
 ) -> Iterator[str]:
     """An index of the test's own with four rivers, whose pipeline embeds."""
     name = "".join(c if c.isalnum() else "-" for c in request.node.name.lower())[:80].strip("-")
-    path = tmp_path / "rivers.jsonl"
+    source = tmp_path / "rivers.jsonl"
     rows = [{"id": number, "text": text, "km": 100 * number} for number, text in enumerate(RIVERS)]
-    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    source.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
     assert run("index", "create", name, "--field", "km=integer")[0] == 0
-    assert run("ingest", name, path)[0] == 0
+    assert run("ingest", name, source)[0] == 0
     here.client.post(f"/{name}/_alias/{name}-alias").raise_for_status()
     yield name
     for server in (here, other):

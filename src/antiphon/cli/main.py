@@ -30,6 +30,7 @@ app.command()(search.search)
 app.command()(push.push)
 app.command()(push.pull)
 app.command()(push.diff)
+app.command()(push.connect)
 app.command()(demo.demo)
 
 

@@ -18,7 +18,7 @@ import typer
 from antiphon.cli.servers import CaCert, Insecure, To, Url, other_server
 from antiphon.cli.terminal import say, steps
 from antiphon.errors import AntiphonError, IllegalArgument, Unavailable
-from antiphon.remote import DEFAULT_URL, Endpoint, RestClient, segment
+from antiphon.remote import DEFAULT_URL, Endpoint, RestClient, read_endpoint, segment
 from antiphon.settings import Settings
 
 if TYPE_CHECKING:
@@ -135,6 +135,41 @@ def _quiet(what: str, done: int, total: int) -> None:
 
 
 Progress = Callable[[str, int, int], None]
+
+
+def connect(
+    to: To,
+    model: Annotated[str, typer.Argument(help="Id of a deployed model of the server here.")],
+    address: Annotated[
+        str | None, typer.Option("--address", help="Where the cluster reaches the server here; --url when left out.")
+    ] = None,
+    apply_settings: Annotated[
+        bool, typer.Option("--apply-settings", help="Let the cluster call that address.")
+    ] = False,
+    dry_run: DryRun = False,
+    ca_cert: CaCert = None,
+    insecure: Insecure = False,
+    as_json: AsJson = False,
+    url: Url = DEFAULT_URL,
+) -> None:
+    """Let a cluster's own pipelines and neural queries embed by this server, by connector and remote model."""
+    from antiphon import transfer
+
+    endpoint = other_server(to, "--to", ca_cert, insecure=insecure)
+    with _working(url, endpoint, dry_run=dry_run, as_json=as_json) as work:
+        source = work.model_of(model)
+        there = read_endpoint(address or url, "--address").url
+        made = transfer.connect(source, there, work.target, work.journal, apply_settings=apply_settings)
+        work.journal.facts["models"] = made
+        for role, model_id in made.items():
+            work.journal.note(f"{_USES[role]}: model_id {model_id}")
+
+
+_USES = {
+    "query": "for neural queries (neural_query_enricher)",
+    "passage": "for ingest pipelines (text_embedding)",
+    "both": "for ingest pipelines and neural queries",
+}
 
 
 @dataclass(slots=True)

@@ -1,5 +1,6 @@
 """How does it move to another server? Push, pull and compare, over REST on both sides."""
 
+from antiphon.transfer.connect import connect
 from antiphon.transfer.journal import Journal
 from antiphon.transfer.models import SourceModel, compare_vectors, read_model
 from antiphon.transfer.parity import Options
@@ -16,6 +17,7 @@ __all__ = [
     "Side",
     "SourceModel",
     "compare_vectors",
+    "connect",
     "diff",
     "from_package",
     "from_server",

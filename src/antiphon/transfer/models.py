@@ -113,7 +113,7 @@ def push_model(model: SourceModel, target: Side, journal: Journal, url: str | No
     if found is None or found.state not in _DEPLOYED:
         if not journal.change(f"deploy {model_id}"):
             return model_id
-        _deploy(target, model_id, journal)
+        deploy(target, model_id, journal)
     else:
         journal.note("is deployed there")
     compare_vectors(model, target, model_id, journal)
@@ -236,7 +236,8 @@ def _group(target: Side, name: str) -> str:
     return str(made["model_group_id"])
 
 
-def _deploy(target: Side, model_id: str, journal: Journal) -> None:
+def deploy(target: Side, model_id: str, journal: Journal) -> None:
+    """Deploy a model there and wait for it; AntiphonError with the task's text when it fails."""
     answer = target.client.ask("POST", f"{ML}/models/{segment(model_id)}/_deploy")
     _follow(target, answer["task_id"], "deploying", journal)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -132,7 +133,7 @@ def _resources(target: Side, models: Sequence[SourceModel]) -> Iterator[Finding]
     if target.antiphon or not models:
         return
     nodes = target.client.ask("GET", "/_nodes/stats/os,fs")["nodes"]
-    known = _cluster_settings(target)
+    known = cluster_settings(target)
     need = sum(model.size_bytes for model in models)
     free = min(node["fs"]["total"]["available_in_bytes"] for node in nodes.values())
     floor = _bytes(known.get(f"{_PREFIX}disk_free_space_threshold", "5gb"))
@@ -161,7 +162,7 @@ def _resources(target: Side, models: Sequence[SourceModel]) -> Iterator[Finding]
 def _settings(target: Side, needs: Needs, fresh: Sequence[SourceModel]) -> Iterator[Finding]:
     if not needs.models:
         return
-    known = _cluster_settings(target)
+    known = cluster_settings(target)
     if known.get(f"{_PREFIX}local_model.enabled", "true") == "false":
         yield Finding("local models are switched off there", (f"{_PREFIX}local_model.enabled", "true"))
     if not target.antiphon and known.get(f"{_PREFIX}only_run_on_ml_node", "true") == "true":
@@ -194,12 +195,13 @@ def _lint(target: Side, model: SourceModel, inspect: Callable[[SourceModel], Pac
         )
 
 
-def _cluster_settings(target: Side) -> dict[str, str]:
+def cluster_settings(target: Side) -> dict[str, str]:
+    """Return the settings in force there by flat name, lists as JSON."""
     answer: dict[str, Any] = target.client.ask("GET", "/_cluster/settings?include_defaults=true&flat_settings=true")
     merged: dict[str, Any] = {}
     for layer in ("defaults", "persistent", "transient"):
         merged |= answer.get(layer, {})
-    return {name: value if isinstance(value, str) else str(value) for name, value in merged.items()}
+    return {name: value if isinstance(value, str) else json.dumps(value) for name, value in merged.items()}
 
 
 def _bytes(text: str) -> int:

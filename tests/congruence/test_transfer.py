@@ -1,0 +1,222 @@
+"""``push``, ``diff``, ``pull`` and ``connect`` with multilingual-e5-small and a real node (or another server)."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.cli.conftest import Run, run, wait_for
+from tests.contract.conftest import contract_url
+from tests.support.e5 import e5_package
+from tests.support.server import ProcessServer
+
+__all__ = ["run"]
+INDEX = "carried"
+DOCUMENTS = 600
+SENTENCES = [
+    "Berlin is the capital of Germany, page {}.",
+    "Brew green tea at eighty degrees for {} seconds.",
+    "La Loire est un fleuve de {} kilomètres.",
+    "Ein Krokodil frisst {} Fische am Tag.",
+    "The train to Warsaw leaves platform {} at noon.",
+    "水在 {} 摄氏度时沸腾。",
+]
+
+
+@pytest.fixture(scope="module")
+def other(request: pytest.FixtureRequest) -> Iterator[httpx.Client]:
+    url = contract_url(request.config)
+    if url is None:
+        pytest.skip("no other server is named: scripts/test-contract runs this against a real node")
+    with httpx.Client(base_url=url, timeout=120) as client:
+        before = model_ids(client)
+        clean(client, before)
+        yield client
+        clean(client, before)
+
+
+@pytest.fixture(scope="module")
+def real(other: httpx.Client) -> bool:
+    return "antiphon" not in other.get("/").json()["version"]
+
+
+@pytest.fixture(scope="module")
+def here(other: httpx.Client, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ProcessServer]:
+    """Our server with E5 and an index of documents that its pipeline has embedded."""
+    folder = tmp_path_factory.mktemp("here")
+    package = folder / "e5.zip"
+    package.symlink_to(e5_package())
+    server = ProcessServer(folder, {"model": package})
+    wait_for(lambda: bool(deployed(server)))
+    model_id = deployed(server)[0]
+    processor = {"text_embedding": {"model_id": model_id, "field_map": {"text": "vector"}}}
+    server.client.put(f"/_ingest/pipeline/{INDEX}", json={"processors": [processor]}).raise_for_status()
+    method = {"name": "hnsw", "engine": "faiss", "space_type": "cosinesimil"}
+    body = {
+        "settings": {"index.knn": True, "default_pipeline": INDEX, "number_of_replicas": 0},
+        "mappings": {
+            "properties": {
+                "text": {"type": "text"},
+                "number": {"type": "integer"},
+                "vector": {"type": "knn_vector", "dimension": 384, "method": method},
+            }
+        },
+    }
+    server.client.put(f"/{INDEX}", json=body).raise_for_status()
+    lines: list[Any] = []
+    for number in range(DOCUMENTS):
+        text = SENTENCES[number % len(SENTENCES)].format(number)
+        lines += [{"index": {"_id": str(number)}}, {"text": text, "number": number}]
+    content = "".join(json.dumps(line) + "\n" for line in lines)
+    headers = {"content-type": "application/x-ndjson"}
+    answer = server.client.post(f"/{INDEX}/_bulk?refresh=true", content=content, headers=headers)
+    assert answer.json()["errors"] is False
+    yield server
+    server.close()
+
+
+@pytest.fixture(autouse=True)
+def chosen(here: ProcessServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ANTIPHON_URL", here.url)
+
+
+def deployed(server: ProcessServer) -> list[str]:
+    found = server.client.post("/_plugins/_ml/models/_search", json={"query": {"term": {"model_state": "DEPLOYED"}}})
+    return [hit["_id"] for hit in found.json()["hits"]["hits"]]
+
+
+def model_ids(client: httpx.Client) -> set[str]:
+    """The models of a server, their chunks left out."""
+    found = client.post("/_plugins/_ml/models/_search", json={"size": 1000}).json()
+    return {hit["_id"] for hit in found.get("hits", {}).get("hits", []) if "chunk_number" not in hit["_source"]}
+
+
+def clean(client: httpx.Client, before: set[str]) -> None:
+    """Remove what these tests leave on the other server: not the models that were there before."""
+    client.delete(f"/{INDEX},connected", params={"ignore_unavailable": "true"})
+    for path in (f"_ingest/pipeline/{INDEX}", "_ingest/pipeline/connected"):
+        client.delete(f"/{path}")
+    for model_id in model_ids(client) - before:
+        client.post(f"/_plugins/_ml/models/{model_id}/_undeploy")
+        client.delete(f"/_plugins/_ml/models/{model_id}")
+
+
+def address(other: httpx.Client) -> str:
+    return str(other.base_url).rstrip("/")
+
+
+def test_a_push_is_killed_again_and_again_and_ends_well(other: httpx.Client, run: Run) -> None:
+    """Killed while the model is uploaded, then while documents are written; every run goes on where it was."""
+    to = ["push", INDEX, "--to", address(other), "--engine", "lucene", "--apply-settings"]
+    for moment in (uploading, writing):
+        with subprocess.Popen([sys.executable, "-m", "antiphon", *to], stderr=subprocess.DEVNULL) as process:
+            while process.poll() is None and not moment(other):
+                time.sleep(0.01)
+            process.send_signal(signal.SIGKILL)
+    code, out, err = run(*to, "--json")
+    assert code == 0, err
+    facts = json.loads(out)
+    assert facts["documents"] == {INDEX: {"here": DOCUMENTS, "there": DOCUMENTS, "differing": 0}}
+    assert min(facts["cosine"].values()) > 0.9999
+    assert min(facts["overlap"][INDEX].values()) > 0.95
+    assert "query vectors are the same on both" in err
+
+    code, out, err = run(*to, "--json")
+    assert (code, json.loads(out)["changes"]) == (0, []), err
+
+
+def uploading(other: httpx.Client) -> bool:
+    """Whether a chunk of the model has arrived."""
+    query = {"query": {"bool": {"filter": [{"exists": {"field": "model_content_hash_value"}}]}}, "size": 10}
+    answer = other.post("/_plugins/_ml/models/_search", json=query).json()
+    hits = answer.get("hits", {}).get("hits", [])
+    return any("e5" in hit["_source"].get("name", "") for hit in hits)
+
+
+def writing(other: httpx.Client) -> bool:
+    """Whether a document has arrived."""
+    other.post(f"/{INDEX}/_refresh")
+    return bool(other.get(f"/{INDEX}/_count").json().get("count"))
+
+
+def test_diff_sees_a_change_there(other: httpx.Client, run: Run) -> None:
+    arguments = ["diff", INDEX, "--to", address(other), "--engine", "lucene"]
+    code, _, err = run(*arguments)
+    assert code == 0, err
+    other.delete(f"/{INDEX}/_doc/7?refresh=true").raise_for_status()
+    code, _, err = run(*arguments)
+    assert code == 1
+    assert f"[{INDEX}] has {DOCUMENTS} documents here and {DOCUMENTS - 1} there" in err
+    assert run("push", *arguments[1:])[0] == 0
+    assert run(*arguments)[0] == 0
+
+
+def test_pull_brings_it_back(here: ProcessServer, other: httpx.Client, run: Run) -> None:
+    query = {"size": 5, "query": {"neural": {"vector": {"query_text": "how hot is the water?", "k": 5}}}}
+    query["query"]["neural"]["vector"]["model_id"] = deployed(here)[0]  # type: ignore[index]
+    before = here.client.post(f"/{INDEX}/_search", json=query).json()["hits"]["hits"]
+    here.client.delete(f"/{INDEX}").raise_for_status()
+    code, _, err = run("pull", INDEX, "--from", address(other), "--model", deployed(here)[0])
+    assert code == 0, err
+    after = here.client.post(f"/{INDEX}/_search", json=query).json()["hits"]["hits"]
+    assert [(hit["_id"], hit["_score"]) for hit in after] == [(hit["_id"], hit["_score"]) for hit in before]
+    assert here.client.get(f"/{INDEX}/_count").json()["count"] == DOCUMENTS
+
+
+def test_connect_lets_the_cluster_search_in_both_roles(
+    here: ProcessServer, other: httpx.Client, real: bool, run: Run
+) -> None:
+    arguments = ["connect", deployed(here)[0], "--to", address(other), "--json"]
+    if not real:
+        code, _, err = run(*arguments)
+        assert (code, "embeds by itself and knows no connectors" in err) == (1, True)
+        return
+    code, _, err = run(*arguments)
+    assert (code, "may not call" in err, "let --apply-settings do it" in err) == (1, True, True)
+    code, out, err = run(*arguments, "--apply-settings")
+    assert code == 0, err
+    models = json.loads(out)["models"]
+    assert json.loads(run(*arguments)[1])["models"] == models
+    processor = {"text_embedding": {"model_id": models["passage"], "field_map": {"text": "vector"}}}
+    other.put("/_ingest/pipeline/connected", json={"processors": [processor]}).raise_for_status()
+    method = {"name": "hnsw", "engine": "lucene", "space_type": "cosinesimil"}
+    properties = {"text": {"type": "text"}, "vector": {"type": "knn_vector", "dimension": 384, "method": method}}
+    settings = {"index.knn": True, "default_pipeline": "connected"}
+    other.put("/connected", json={"settings": settings, "mappings": {"properties": properties}}).raise_for_status()
+    for number, text in enumerate(SENTENCES):
+        other.put(f"/connected/_doc/{number}?refresh=true", json={"text": text.format(number)}).raise_for_status()
+    neural = {"neural": {"vector": {"query_text": "how hot is the water?", "model_id": models["query"], "k": 6}}}
+    found = other.post("/connected/_search", json={"query": neural}).json()["hits"]["hits"]
+    ask = {"parameters": {"content_type": "query"}, "text_docs": ["how hot is the water?"], "return_number": True}
+    ours = here.client.post(f"/_plugins/_ml/models/{deployed(here)[0]}/_predict", json=ask).json()
+    vector = ours["inference_results"][0]["output"][0]["data"]
+    exact = other.post("/connected/_search", json={"query": {"knn": {"vector": {"vector": vector, "k": 6}}}})
+    assert [hit["_id"] for hit in found] == [hit["_id"] for hit in exact.json()["hits"]["hits"]]
+    assert found[0]["_score"] == pytest.approx(exact.json()["hits"]["hits"][0]["_score"], abs=1e-5)
+    passage = other.get("/connected/_doc/1").json()["_source"]["vector"]
+    ask |= {"parameters": {"content_type": "passage"}, "text_docs": [SENTENCES[1].format(1)]}
+    ours = here.client.post(f"/_plugins/_ml/models/{deployed(here)[0]}/_predict", json=ask).json()
+    assert passage == pytest.approx(ours["inference_results"][0]["output"][0]["data"], abs=1e-5)
+
+
+def test_a_package_is_compared_without_a_server(other: httpx.Client, run: Run, tmp_path: Path) -> None:
+    """A model that somebody registered by hand is checked against its package."""
+    package = tmp_path / "e5.zip"
+    package.symlink_to(e5_package())
+    sha256 = hashlib.sha256(e5_package().read_bytes()).hexdigest()
+    query = {"term": {"model_content_hash_value": sha256}}
+    found = other.post("/_plugins/_ml/models/_search", json={"query": query}).json()
+    ids = [hit["_id"] for hit in found["hits"]["hits"] if hit["_source"].get("model_state") == "DEPLOYED"]
+    code, _, err = run("diff", package, "--to", address(other), "--as", ids[0], "--url", "http://127.0.0.1:1")
+    assert code == 0, err
+    assert "passage vectors are the same on both" in err
