@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import signal
 import subprocess
@@ -210,13 +209,29 @@ def test_connect_lets_the_cluster_search_in_both_roles(
 
 
 def test_a_package_is_compared_without_a_server(other: httpx.Client, run: Run, tmp_path: Path) -> None:
-    """A model that somebody registered by hand is checked against its package."""
+    """The nightly check of a pipeline that has the package and the cluster only."""
     package = tmp_path / "e5.zip"
     package.symlink_to(e5_package())
-    sha256 = hashlib.sha256(e5_package().read_bytes()).hexdigest()
-    query = {"term": {"model_content_hash_value": sha256}}
-    found = other.post("/_plugins/_ml/models/_search", json={"query": query}).json()
-    ids = [hit["_id"] for hit in found["hits"]["hits"] if hit["_source"].get("model_state") == "DEPLOYED"]
-    code, _, err = run("diff", package, "--to", address(other), "--as", ids[0], "--url", "http://127.0.0.1:1")
+    code, _, err = run("diff", package, "--to", address(other), "--url", "http://127.0.0.1:1")
     assert code == 0, err
     assert "passage vectors are the same on both" in err
+
+
+def test_a_connected_cluster_writes_and_searches_by_itself(
+    here: ProcessServer, other: httpx.Client, real: bool, run: Run
+) -> None:
+    """What was pushed with ``--connect`` embeds through this server, also before OpenSearch knew roles in pipelines."""
+    if not real:
+        pytest.skip("an Antiphon server embeds by itself")
+    arguments = [INDEX, "--to", address(other), "--engine", "lucene", "--connect", "--json"]
+    assert run("diff", *arguments)[0] == 1  # its pipeline still names the model that was pushed
+    code, out, err = run("push", *arguments, "--apply-settings")
+    assert code == 0, err
+    assert json.loads(out)["overlap"][INDEX]["neural on vector"] > 0.95
+    assert run("diff", *arguments)[0] == 0
+    assert json.loads(run("push", *arguments)[1])["changes"] == []
+    text = {"text": "Penguins live near the south pole."}
+    for client in (here.client, other):
+        client.put(f"/{INDEX}/_doc/new?refresh=true", json=text).raise_for_status()
+    ours, theirs = (client.get(f"/{INDEX}/_doc/new").json()["_source"]["vector"] for client in (here.client, other))
+    assert theirs == pytest.approx(ours, abs=1e-5)

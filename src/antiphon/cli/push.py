@@ -31,6 +31,12 @@ All = Annotated[bool, typer.Option("--all", help="Every index, pipeline, templat
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object with the figures at the end.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Tell what would be done, and change nothing.")]
 Engine = Annotated[str | None, typer.Option(help="Engine of vectors there, such as lucene, in place of what is here.")]
+Connected = Annotated[
+    bool, typer.Option("--connect", help="Let the cluster embed through the server here, see `antiphon connect`.")
+]
+Address = Annotated[
+    str | None, typer.Option("--address", help="Where the cluster reaches the server here; --url when left out.")
+]
 Queries = Annotated[Path | None, typer.Option(help="Queries to compare rankings with, one on a line.")]
 Count = Annotated[int, typer.Option("--count", min=1, max=1000, help="How many queries.")]
 Best = Annotated[int, typer.Option("-k", min=1, max=1000, help="Hits of each query that are compared.")]
@@ -42,6 +48,8 @@ def push(
     names: Names = None,
     all_of_it: All = False,
     via_url: Annotated[str | None, typer.Option(help="Where the cluster can fetch the model's zip itself.")] = None,
+    connected: Connected = False,
+    address: Address = None,
     engine: Engine = None,
     keep_model_ids: Annotated[
         bool, typer.Option("--keep-model-ids", help="Leave the ids of this server, for `antiphon serve --cluster`.")
@@ -66,7 +74,9 @@ def push(
     from antiphon import transfer
 
     options = transfer.Options(_lines(queries), count, k, min_overlap)
-    how = transfer.How(via_url, engine, keep_model_ids, apply_settings)
+    if via_url is not None and connected:
+        raise IllegalArgument("--via-url and --connect exclude each other")
+    how = transfer.How(via_url, _address(address, url, connected=connected), engine, keep_model_ids, apply_settings)
     endpoint = other_server(to, "--to", ca_cert, insecure=insecure)
     with _working(url, endpoint, dry_run=dry_run, as_json=as_json) as work:
         cargo = _cargo(work, names or [], all_of_it=all_of_it)
@@ -82,6 +92,8 @@ def diff(
     model_id: Annotated[
         str | None, typer.Option("--as", help="Id of the model there, when it was not pushed: for one model.")
     ] = None,
+    connected: Connected = False,
+    address: Address = None,
     engine: Engine = None,
     queries: Queries = None,
     count: Count = 20,
@@ -100,7 +112,8 @@ def diff(
     with _working(url, endpoint, dry_run=False, as_json=as_json) as work:
         cargo = _cargo(work, names or [], all_of_it=all_of_it)
         if model_id is None:
-            transfer.diff(work.source, work.target, cargo, transfer.How(engine=engine), options, work.journal)
+            how = transfer.How(address=_address(address, url, connected=connected), engine=engine)
+            transfer.diff(work.source, work.target, cargo, how, options, work.journal)
             return
         if len(cargo.models) != 1 or cargo.indexes:
             raise IllegalArgument("--as is for one model: name it, and no index")
@@ -140,9 +153,7 @@ Progress = Callable[[str, int, int], None]
 def connect(
     to: To,
     model: Annotated[str, typer.Argument(help="Id of a deployed model of the server here.")],
-    address: Annotated[
-        str | None, typer.Option("--address", help="Where the cluster reaches the server here; --url when left out.")
-    ] = None,
+    address: Address = None,
     apply_settings: Annotated[
         bool, typer.Option("--apply-settings", help="Let the cluster call that address.")
     ] = False,
@@ -158,11 +169,23 @@ def connect(
     endpoint = other_server(to, "--to", ca_cert, insecure=insecure)
     with _working(url, endpoint, dry_run=dry_run, as_json=as_json) as work:
         source = work.model_of(model)
-        there = read_endpoint(address or url, "--address").url
-        made = transfer.connect(source, there, work.target, work.journal, apply_settings=apply_settings)
+        made = transfer.connect(
+            source,
+            _address(address, url, connected=True) or url,
+            work.target,
+            work.journal,
+            apply_settings=apply_settings,
+        )
         work.journal.facts["models"] = made
         for role, model_id in made.items():
             work.journal.note(f"{_USES[role]}: model_id {model_id}")
+
+
+def _address(address: str | None, url: str, *, connected: bool) -> str | None:
+    """Return where the cluster reaches the server here, None when it shall not."""
+    if address is not None and not connected:
+        raise IllegalArgument("--address is for --connect")
+    return read_endpoint(address or url, "--address").url if connected else None
 
 
 _USES = {

@@ -33,12 +33,16 @@ class Options:
 
 @dataclass(frozen=True, slots=True)
 class Embedding:
-    """A field of vectors and the model that fills it: its id on both sides (None there: it cannot be asked)."""
+    """A field of vectors and the model that queries it: its id on both sides (None there: it cannot be asked).
+
+    A ``remote`` one there asks this server, so that its vectors are ours.
+    """
 
     field: str
     here: str
     there: str | None
     asymmetric: bool
+    remote: bool = False
 
 
 @dataclass(slots=True)
@@ -118,9 +122,10 @@ def _kinds(
         if one.there is None:
             continue
         role = "query" if one.asymmetric else None
-        here, there = source.predict(one.here, queries, role), target.predict(one.there, queries, role)
+        here = source.predict(one.here, queries, role)
+        there = here if one.remote else target.predict(one.there, queries, role)
         yield _Kind(f"vectors of {one.field}", partial(_knn, one.field, here, there, 2 * k))
-        if target.searches_by_roles or not one.asymmetric:
+        if target.searches_by_roles or one.remote or not one.asymmetric:
             yield _Kind(f"neural on {one.field}", partial(_neural, one, 2 * k))
 
 
