@@ -128,6 +128,32 @@ def test_concurrent_callers_get_the_vectors_they_get_alone(tmp_path: Path) -> No
         assert cosine(row, other) >= 0.99999
 
 
+def test_models_of_one_file_share_it_and_do_not_disturb_each_other(tmp_path: Path) -> None:
+    folder, texts = tiny_folder(tmp_path), TEXTS[1:]
+    mean = Loader().load(folder, E5, Precision.FP32)
+    alone = mean.encode(texts).matrix()
+    mean.close()
+    mean = Loader().load(folder, E5, Precision.FP32)
+    largest = Loader().load(folder, ModelConfig("bert", pooling_mode=Pooling.MAX), Precision.FP32)
+    maxima = largest.encode(texts).matrix()
+    assert not np.allclose(maxima, alone)
+    with ThreadPoolExecutor(8) as pool:
+        found = list(pool.map(lambda n: (mean, largest)[n % 2].encode(texts).matrix(), range(64)))
+    for number, vectors in enumerate(found):
+        assert np.allclose(vectors, (alone, maxima)[number % 2], atol=1e-5)
+    largest.close()
+    assert np.array_equal(mean.encode(texts).matrix(), alone)
+    mean.close()
+
+
+def test_a_file_that_became_another_is_read_again(tmp_path: Path) -> None:
+    first = Loader().load(tiny_folder(tmp_path), E5, Precision.FP32)
+    second = Loader().load(tiny_folder(tmp_path, seed=1), E5, Precision.FP32)
+    assert cosine(first.encode(["a"]).rows[0], second.encode(["a"]).rows[0]) < 0.99
+    first.close()
+    second.close()
+
+
 def test_pooling_none_gives_the_tokens_or_the_second_output(tmp_path: Path) -> None:
     config = ModelConfig("bert", pooling_mode=Pooling.NONE)
     tokens = Loader().load(tiny_folder(tmp_path / "one"), config, Precision.FP32).encode(["abc", "a" * 20])

@@ -10,9 +10,11 @@ import logging
 import os
 import shutil
 import tempfile
+import threading
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
+from weakref import WeakValueDictionary
 
 import numpy as np
 import openvino
@@ -64,21 +66,21 @@ class OpenVino:
     def __init__(self, model: Path, threads: int, precision: Precision, kept: Path | None = None) -> None:
         self.lanes = min(threads, _MOST_LANES)
         try:
-            graph = _prepared(model, kept, quantized=precision is Precision.INT8)
-            self.inputs = tuple(item.any_name for item in graph.inputs)
-            self.outputs = len(graph.outputs)
-            self._types = {item.any_name: item.element_type.to_dtype() for item in graph.inputs}
-            self._alone = _compiled(graph, threads, precision, streams=1).create_infer_request()
+            self._weights = _Weights.of(model, threads, precision, kept)
+            self.inputs = tuple(self._weights.types)
+            self.outputs = self._weights.outputs
+            self._alone = self._weights.alone.create_infer_request()
             self._lanes = []
             if self.lanes > 1:
-                shared = _compiled(graph, threads, precision, streams=self.lanes)
+                shared = self._weights.for_lanes(self.lanes)
                 self._lanes = [shared.create_infer_request() for _ in range(self.lanes)]
         except RuntimeError as error:
             raise EngineFailure(f"OpenVINO cannot load {model.name}: {error}") from error
 
     def run(self, feeds: Feeds, output: int, lane: int | None = None) -> Floats:
         """See ``Backend.run``; the result is a view of the engine's memory."""
-        given = {name: array.astype(self._types[name], copy=False) for name, array in feeds.items()}
+        types = self._weights.types
+        given = {name: array.astype(types[name], copy=False) for name, array in feeds.items()}
         request = self._alone if lane is None else self._lanes[lane]
         try:
             results = request.infer(given, share_inputs=True, share_outputs=True)
@@ -90,6 +92,40 @@ class OpenVino:
         """Free the graph; running afterwards is an error."""
         self.__dict__.pop("_alone", None)
         self.__dict__.pop("_lanes", None)
+        self.__dict__.pop("_weights", None)
+
+
+class _Weights:
+    """A compiled graph, in memory once however many models run it: the same package with other prefixes, say."""
+
+    _there: ClassVar[WeakValueDictionary[tuple[Any, ...], _Weights]] = WeakValueDictionary()
+    _lock: ClassVar[threading.Lock] = threading.Lock()
+
+    def __init__(self, model: Path, threads: int, precision: Precision, kept: Path | None) -> None:
+        self._graph = _prepared(model, kept, quantized=precision is Precision.INT8)
+        self._how = (threads, precision)
+        self._for_lanes: openvino.CompiledModel | None = None
+        self.outputs = len(self._graph.outputs)
+        self.types = {item.any_name: item.element_type.to_dtype() for item in self._graph.inputs}
+        self.alone = _compiled(self._graph, threads, precision, streams=1)
+
+    @classmethod
+    def of(cls, model: Path, threads: int, precision: Precision, kept: Path | None) -> _Weights:
+        """Return what is in memory for this very file, compiled when nothing is."""
+        facts = model.stat()
+        key = (str(model.resolve()), facts.st_ino, facts.st_size, facts.st_mtime_ns, threads, precision)
+        with cls._lock:
+            found = cls._there.get(key)
+            if found is None:
+                found = cls._there[key] = cls(model, threads, precision, kept)
+            return found
+
+    def for_lanes(self, lanes: int) -> openvino.CompiledModel:
+        """Return the graph compiled for ``lanes`` runs at the same time."""
+        with self._lock:
+            if self._for_lanes is None:
+                self._for_lanes = _compiled(self._graph, *self._how, streams=lanes)
+            return self._for_lanes
 
 
 def _compiled(graph: openvino.Model, threads: int, precision: Precision, *, streams: int) -> openvino.CompiledModel:
