@@ -69,7 +69,7 @@ class _Player:
             if isinstance(step, Act):
                 self._server.restart(kill=step.kind == "kill")
             elif isinstance(step, Include):
-                if step.here and self._server.real:
+                if step.skipped and self._server.real:
                     continue
                 self.names.update(fill(step.names, self.names))
                 self.play(step.steps)
@@ -98,7 +98,7 @@ class _Player:
         response = self._ask_until(step, request, check)
         body = _body(response)
         check(_problems(wanted, response, body, self.names), response)
-        for name, path in step.save.items():
+        for name, path in step.save.items() if wanted.status == step.answer.status else ():
             try:
                 self.names[name] = take(path, body)
             except NothingThere as error:
