@@ -11,6 +11,8 @@ from typer.testing import CliRunner
 
 from antiphon.cli import app
 from antiphon.settings import settings_table
+from scripts.compatibility_table import compatibility_table
+from tests.contract.story import all_stories
 
 REFERENCE = Path(__file__).parents[1] / "docs" / "reference"
 
@@ -48,7 +50,11 @@ says why), 2 for wrong usage.
 
 def pages() -> dict[Path, str]:
     """Return every generated page: path to text."""
-    return {REFERENCE / "settings.md": settings_page(), REFERENCE / "cli.md": cli_page()}
+    return {
+        REFERENCE / "settings.md": settings_page(),
+        REFERENCE / "cli.md": cli_page(),
+        REFERENCE / "compatibility-table.md": compatibility_table(all_stories()),
+    }
 
 
 def settings_page() -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import secrets
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -11,13 +10,12 @@ from typing import Any
 import pytest
 import yaml
 
-from antiphon.query.parse.aggregation import _PARSERS as AGGREGATIONS
 from antiphon.query.parse.clause import COMPOUNDS, LEAVES
-from antiphon.rest.call import Route
 from antiphon.rest.refused import REFUSED_ROUTES
 from antiphon.rest.router import Router
 from antiphon.rest.routes import ROUTES
 from tests.contract.conftest import contract_url
+from tests.contract.features import AGGREGATIONS, routed
 from tests.contract.play import Parted, play, wipe
 from tests.contract.story import Act, Include, Request, Step, Story, all_stories, common_names
 from tests.support.contract import Zips
@@ -92,7 +90,7 @@ def test_every_item_of_the_checklist_has_a_story() -> None:
 
 def test_every_route_has_a_story() -> None:
     router = Router(ROUTES)
-    asked = {route for story in STORIES for request in _requests(story.steps) if (route := _routed(router, request))}
+    asked = {route for story in STORIES for request in _requests(story.steps) if (route := routed(router, request))}
     missing = [f"{route.methods} {route.path}" for route in ROUTES if route not in asked | set(REFUSED_ROUTES)]
     assert not missing, "\n".join(["no story asks", *missing])
 
@@ -103,10 +101,3 @@ def _requests(steps: Iterable[Step | Act | Include]) -> Iterator[Request]:
             yield from _requests(step.steps)
         elif isinstance(step, Step):
             yield step.request
-
-
-def _routed(router: Router, request: Request) -> Route | None:
-    """Return the row that serves a request, whose variables are as good as any word."""
-    path = request.path.partition("?")[0].replace("${ml}", "/_plugins/_ml")
-    found = router.find(re.sub(r"\$\{[^}]+\}", "x", path))
-    return found.rows.get(request.method) if found else None

@@ -130,6 +130,25 @@ def test_settings_are_put_and_taken_back_even_after_a_failure(tmp_path: Path) ->
     assert sent == [{"persistent": {"a.b": "true"}}, {"persistent": {"a.b": None}}]
 
 
+def test_a_real_node_is_spared_settings_that_are_ours(tmp_path: Path) -> None:
+    sent = []
+
+    def answers(request: httpx.Request) -> httpx.Response:
+        sent.append(request.content)
+        return httpx.Response(200, json={})
+
+    played(tmp_path, "settings: {antiphon.x: 1}\nsteps: [{request: GET /x}]", Scripted(answers, real=True))
+    assert sent == [b""]
+
+
+def test_what_a_node_answers_otherwise_need_not_hold_what_is_saved(tmp_path: Path) -> None:
+    text = "steps: [{request: GET /x, save: {a: $.a, b: $.b}, opensearch: {status: 200}, because: why}]"
+    names = played(tmp_path, text, Scripted(always({"a": 1}), real=True))
+    assert (names["a"], names.get("b")) == (1, None)
+    with pytest.raises(Parted, match="there is no"):
+        played(tmp_path, text, Scripted(always({"a": 1})))
+
+
 def test_refused_settings_end_the_story(tmp_path: Path) -> None:
     with pytest.raises(Parted, match="were refused"):
         played(tmp_path, "settings: {a.b: 1}\nsteps: [{request: GET /x}]", Scripted(always({}, 400)))

@@ -71,6 +71,12 @@ def test_an_include_is_played_once_for_each_row(tmp_path: Path) -> None:
     assert [include.names for include in includes] == [{"a": 1, "b": 2}, {"a": 1, "b": 3}]
 
 
+def test_a_row_of_an_include_may_spare_a_real_node(tmp_path: Path) -> None:
+    text = "steps: [{include: deploy, rows: [{b: 2}, {b: 3, opensearch: skip, because: ours}]}]"
+    includes = [step for step in read_story(written(tmp_path, text)).steps if isinstance(step, Include)]
+    assert [(include.names, include.skipped) for include in includes] == [({"b": 2}, None), ({"b": 3}, "ours")]
+
+
 @pytest.mark.parametrize(
     ("text", "complaint"),
     [
@@ -87,6 +93,8 @@ def test_an_include_is_played_once_for_each_row(tmp_path: Path) -> None:
         ("steps: [{request: GET /x, body: {a: 1}, rows: [{remove: [b]}]}]", "no b to remove"),
         ("steps: [{request: GET /x, body: {a: 1}, rows: [{set: {a.b: 1}}]}]", "no object that could hold a.b"),
         ("steps: [{include: nonsense}]", "no nonsense.yaml"),
+        ("steps: [{include: deploy, opensearch: skip}]", "come together"),
+        ("steps: [{include: deploy, rows: [{because: why}]}]", "come together"),
         ("steps: [{server: explode}]", "not 'explode'"),
         ("needs: luck\nsteps: [{request: GET /x}]", "own or process"),
         ("steps: [{request: GET /x, status: 1, status: 2}]", "'status' is given twice"),

@@ -27,7 +27,7 @@ _CLUSTER = "it belongs to an OpenSearch cluster"
 _REINDEX = "create the new index and copy the documents with [_reindex]"
 _COPY = "copy the data folder while the server is stopped, or copy the documents with [_reindex]"
 
-_ELSEWHERE = (
+ELSEWHERE = (
     ("rollover", "create the next index and move the alias with [_aliases]", ("/{index}/_rollover",)),
     ("shrink", _REINDEX, ("/{index}/_shrink",)),
     ("split", _REINDEX, ("/{index}/_split",)),
@@ -97,7 +97,7 @@ REFUSED_ROUTES: tuple[Route, ...] = (
     ),
     *(
         Route("GET POST PUT DELETE", f"{path}{rest}", _refusing(feature, instead), any_query=True, any_media=True)
-        for feature, instead, paths in _ELSEWHERE
+        for feature, instead, paths in ELSEWHERE
         for path in paths
         for rest in ("", "/{rest:path}")
     ),
