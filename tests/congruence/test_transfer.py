@@ -160,6 +160,22 @@ def test_diff_sees_a_change_there(other: httpx.Client, run: Run) -> None:
     assert run(*arguments)[0] == 0
 
 
+def test_the_shell_searches_a_pushed_index_in_the_query_role(
+    here: ProcessServer, other: httpx.Client, run: Run
+) -> None:
+    """Also where neural queries cannot say the role, by ``_predict`` and ``knn``."""
+    words = ["search", INDEX, "how hot is the water?", "--field", "vector", "-n", "5", "--json"]
+    code, ours, err = run(*words)
+    assert code == 0, err
+    code, theirs, err = run(*words, "--url", address(other))
+    assert code == 0, err
+    ids = [[json.loads(line)["_id"] for line in out.splitlines()] for out in (ours, theirs)]
+    assert ids[0] == ids[1]
+    assert len(ids[0]) == 5
+    assert run(*words, "--hybrid", "--url", address(other))[0] == 0
+    assert here.client.get(f"/{INDEX}/_count").json()["count"] == DOCUMENTS
+
+
 def test_pull_brings_it_back(here: ProcessServer, other: httpx.Client, run: Run) -> None:
     query = {"size": 5, "query": {"neural": {"vector": {"query_text": "how hot is the water?", "k": 5}}}}
     query["query"]["neural"]["vector"]["model_id"] = deployed(here)[0]  # type: ignore[index]
