@@ -161,7 +161,7 @@ def test_diff_sees_a_change_there(other: httpx.Client, run: Run) -> None:
 
 
 def test_the_shell_searches_a_pushed_index_in_the_query_role(
-    here: ProcessServer, other: httpx.Client, run: Run
+    here: ProcessServer, other: httpx.Client, real: bool, run: Run, tmp_path: Path
 ) -> None:
     """Also where neural queries cannot say the role, by ``_predict`` and ``knn``."""
     words = ["search", INDEX, "how hot is the water?", "--field", "vector", "-n", "5", "--json"]
@@ -173,6 +173,11 @@ def test_the_shell_searches_a_pushed_index_in_the_query_role(
     assert ids[0] == ids[1]
     assert len(ids[0]) == 5
     assert run(*words, "--hybrid", "--url", address(other))[0] == 0
+    if real:
+        more = tmp_path / "more.jsonl"
+        more.write_text('{"id": "more", "text": "Steam is hot."}\n', encoding="utf-8")
+        code, _, err = run("ingest", INDEX, more, "--url", address(other))
+        assert (code, "ingest through `antiphon serve --cluster`" in err) == (1, True)
     assert here.client.get(f"/{INDEX}/_count").json()["count"] == DOCUMENTS
 
 
