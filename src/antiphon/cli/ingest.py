@@ -71,7 +71,7 @@ def ingest(
     if any(_NO_ROLE in failure for failure in writer.tally.failures):
         raise AntiphonError(
             "before OpenSearch 3.5 a cluster's pipelines cannot tell an asymmetric model that they embed passages: "
-            "ingest through `antiphon serve --cluster`, or let the cluster embed through a server (`antiphon push --connect`)"
+            "ingest through `antiphon serve --cluster`, or let the cluster embed through a server, `push --connect`"
         )
     if writer.tally.failed:
         raise AntiphonError(f"{writer.tally.failed} documents were refused; the same command tries them again")
