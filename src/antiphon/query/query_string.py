@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any
 
-from antiphon.errors import AntiphonError, IllegalArgument, ParsingError, QueryShardError
+from antiphon.errors import AntiphonError, IllegalArgument, ParseError, ParsingError, QueryShardError
 from antiphon.query import reading
 from antiphon.query.nodes import (
     Bool,
@@ -80,7 +80,7 @@ def parse_query_string(body: Body, scope: Scope) -> Query:
     try:
         found = _Reader(lexemes(text), target, scope).whole()
     except QuerySyntaxError as error:
-        cause = ParsingError(f"Cannot parse '{text}': {error.reason}")
+        cause = ParseError(f"Cannot parse '{text}': {error.reason}")
         raise QueryShardError(f"Failed to parse query [{text}]", cause=cause) from error
     boost = reading.boost("query_string", body)
     if how.minimum_should_match is not None and isinstance(found, Bool) and found.should:
