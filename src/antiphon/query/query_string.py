@@ -12,7 +12,6 @@ from antiphon.query.nodes import (
     Boosting,
     ConstantScore,
     DisMax,
-    Fuzziness,
     MatchAll,
     MatchNone,
     Operator,
@@ -237,13 +236,6 @@ def _on_one(word: Lexeme, name: str, factor: float, target: Target, scope: Scope
             )
         case _:
             return text_query(name, unescape(word.text), plain, scope, factor)
-
-
-def _edits(given: float, target: Target) -> Fuzziness | None:
-    """Return the edits of ``~n``: the clause's own without a number, AUTO for a similarity below 1."""
-    if given < 0:
-        return target.how.fuzziness
-    return fuzziness(min(int(given), 2) if given >= 1 or given == 0 else "AUTO")
 
 
 def _wildcard(text: str, name: str, factor: float, target: Target, scope: Scope) -> Query:
