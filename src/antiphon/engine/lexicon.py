@@ -124,7 +124,6 @@ class Lexicon:
         self._analyzers = analyzers
         self._dirty = False
         self._analyzer_of: dict[str, str] = {}
-        self._python: set[str] = set()
         self.slots: dict[str, str] = {}
         self._spare = [name for name in self._names if name not in slots.values()]
         self._pending: dict[str, str] = dict(slots)
@@ -142,7 +141,6 @@ class Lexicon:
         chain = self._analyzers.chain(analyzer)
         native = chain.native
         if native is None:
-            self._python.add(field)
             native = self._analyzers.chain("whitespace").native
         if self._dirty:  # a segment under way keeps the tokenizers it began with
             self._open_writer().commit()
@@ -158,8 +156,8 @@ class Lexicon:
         document.add_integer(KEY, key)
         for field, values in texts.items():
             slot = self.slots[field]
-            if field in self._python or len(values) > 1:
-                chain = self._analyzers.chain(self._analyzer_of[field])
+            chain = self._analyzers.chain(self._analyzer_of[field])
+            if len(values) > 1 or not all(map(chain.takes, values)):
                 document.add_pre_tokenized_text(slot, chain.pre_tokenized(values, POSITION_GAP))
             elif values:
                 document.add_text(slot, values[0])

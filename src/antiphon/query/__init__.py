@@ -25,6 +25,7 @@ from antiphon.query.catalog.schema import Document, Schema
 from antiphon.query.catalog.search import CatalogSearch, Found, Hit, Total
 from antiphon.query.fusion import Bound, Fused, FusionSpec, RankFusion, ScoreFusion, check_legs, fuse
 from antiphon.query.fusion_parse import parse_fusion
+from antiphon.query.lucene_text import lucene_text
 from antiphon.query.minimum import required_matches
 from antiphon.query.missing import missing_value
 from antiphon.query.nodes import (
@@ -205,6 +206,7 @@ __all__ = [
     "finish_all",
     "fuse",
     "is_shard_failure",
+    "lucene_text",
     "merge",
     "merge_all",
     "merge_url",
