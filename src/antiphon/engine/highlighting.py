@@ -9,7 +9,7 @@ from typing import Any
 from antiphon.domain.analysis import Token
 from antiphon.domain.field import Family, Field
 from antiphon.engine.highlight_passages import Match, Passage, beginning, best_passages, whole_values
-from antiphon.engine.match_pattern import compiled, fuzzy_terms
+from antiphon.engine.match_pattern import fuzzy_terms
 from antiphon.engine.matches import Evaluator
 from antiphon.engine.table import Table
 from antiphon.engine.text_match import words_of
@@ -32,6 +32,7 @@ from antiphon.query import (
     TextMatch,
     TextPhrase,
     TextTerms,
+    compiled_pattern,
 )
 
 Fits = Callable[[str], bool]
@@ -107,7 +108,7 @@ def _wanted(table: Table, query: Query) -> Iterator[_Wanted]:  # noqa: C901  one
         case Pattern(kind=PatternKind.FUZZY):
             yield _Wanted.word(query.field, lambda term: bool(fuzzy_terms(query, [term])))
         case Pattern():
-            shape = compiled(query)
+            shape = compiled_pattern(query)
             yield _Wanted.word(query.field, shape.fullmatch)
         case _:
             return

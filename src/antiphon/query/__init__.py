@@ -76,6 +76,7 @@ from antiphon.query.parse.fetch import parse_source
 from antiphon.query.parse.reasons import is_shard_failure
 from antiphon.query.parse.search import parse_search
 from antiphon.query.partial import BucketPartial, BucketsPartial, MetricPartial, Partial, SinglePartial, TopHitsPartial
+from antiphon.query.pattern import compiled_pattern
 from antiphon.query.reduce import finish, finish_all, merge, merge_all
 from antiphon.query.reduce_order import compare_sort
 from antiphon.query.render import render_query
@@ -201,6 +202,7 @@ __all__ = [
     "bucket_starts",
     "check_legs",
     "compare_sort",
+    "compiled_pattern",
     "filter_source",
     "finish",
     "finish_all",
