@@ -17,6 +17,7 @@ from antiphon.query.aggregations import (
     TermsAggregation,
     TopHits,
 )
+from antiphon.query.bind import BindScope, EmbeddedField, bound_body, wanted_texts
 from antiphon.query.calendar import bucket_start, bucket_starts
 from antiphon.query.catalog.parse import parse_search as parse_catalog_search
 from antiphon.query.catalog.parse_clause import parse_query as parse_catalog_query
@@ -101,6 +102,7 @@ __all__ = [
     "Aggregation",
     "Binary",
     "BinaryOperator",
+    "BindScope",
     "Bool",
     "BoostMode",
     "Boosting",
@@ -122,6 +124,7 @@ __all__ = [
     "DocValue",
     "Document",
     "EmbedText",
+    "EmbeddedField",
     "Exists",
     "Explanation",
     "Expression",
@@ -196,6 +199,7 @@ __all__ = [
     "Total",
     "Vector",
     "VectorFunction",
+    "bound_body",
     "bucket_start",
     "bucket_starts",
     "check_legs",
@@ -220,4 +224,5 @@ __all__ = [
     "run_catalog_search",
     "url_parameters",
     "url_query",
+    "wanted_texts",
 ]
