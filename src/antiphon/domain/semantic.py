@@ -76,16 +76,21 @@ def semantic_fields(body: Mapping[str, Any], prefix: str = "") -> Iterator[Seman
             continue
         path = f"{prefix}{name}"
         if definition.get("type") == "semantic":
-            model_id = str(definition.get("model_id"))
-            yield SemanticField(
-                path,
-                prefix + info_name(name, definition),
-                model_id,
-                str(definition.get("search_model_id", model_id)),
-                definition.get("chunking", False),
-                bool(definition.get("skip_existing_embedding", False)),
-            )
+            yield semantic_field(path, prefix + info_name(name, definition), definition)
         yield from semantic_fields(definition, f"{path}.")
+
+
+def semantic_field(path: str, info: str, definition: Mapping[str, Any]) -> SemanticField:
+    """Return what a definition says of the field at ``path``, whose embeddings are at ``info``."""
+    model_id = str(definition.get("model_id"))
+    return SemanticField(
+        path,
+        info,
+        model_id,
+        str(definition.get("search_model_id", model_id)),
+        definition.get("chunking", False),
+        bool(definition.get("skip_existing_embedding", False)),
+    )
 
 
 def info_name(name: str, definition: Mapping[str, Any]) -> str:

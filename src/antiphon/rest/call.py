@@ -8,7 +8,7 @@ from typing import Any
 
 from antiphon.domain.index_settings import API_VERSION
 from antiphon.errors import IllegalArgument, ParseError
-from antiphon.flows import Node
+from antiphon.flows import ClusterEngine, Node
 from antiphon.rest.json_body import loads
 
 
@@ -29,7 +29,8 @@ class Identity:
 class Call:
     """A request: ``params`` from the path, ``query`` from the query string, ``body`` as it came.
 
-    ``host`` is the ``host:port`` that the client asked for, empty when it did not say.
+    ``host`` is the ``host:port`` that the client asked for, empty when it did not say. ``target`` is path and query as
+    they were sent, ``headers`` are by lower-case name; ``cluster`` is where documents live when that is not here.
     """
 
     node: Node
@@ -40,6 +41,9 @@ class Call:
     query: Mapping[str, str]
     body: bytes
     host: str = ""
+    target: str = ""
+    headers: Mapping[str, str] = field(default_factory=dict)
+    cluster: ClusterEngine | None = None
 
     def json(self, missing: str = "request body is required") -> Any:
         """Return the parsed body, or the ``source`` query parameter; ParseError ``missing`` when there is neither."""
@@ -77,13 +81,17 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """``body`` is JSON-ready (numpy arrays allowed), or text with ``media_type``; ``notices`` become Warnings."""
+    """``body`` is JSON-ready (numpy arrays allowed), or text with ``media_type``; ``notices`` become Warnings.
+
+    Bytes are sent as they are; ``warnings`` are Warning headers that somebody else has written.
+    """
 
     body: Any
     status: int = 200
     notices: list[str] = field(default_factory=list)
     media_type: str = "application/json"
     headers: dict[str, str] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
 
 
 Handler = Callable[[Call], Reply]
