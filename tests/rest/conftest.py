@@ -86,17 +86,17 @@ class Front:
         return found
 
 
-def tiny(folder: Path) -> BuiltPackage:
-    """Return the tiny model with two roles."""
+def tiny(folder: Path, seed: int = 0) -> BuiltPackage:
+    """Return the tiny model with two roles; another ``seed`` makes another model of the same name."""
     overrides = Overrides(name="tiny", query_prefix="query: ", passage_prefix="passage: ")
-    return build_package(str(tiny_folder(folder / "tiny")), folder / "tiny.zip", overrides=overrides)
+    return build_package(str(tiny_folder(folder / "tiny", seed=seed)), folder / "tiny.zip", overrides=overrides)
 
 
 @contextmanager
-def fronted(folder: Path, cluster: str, **settings: Any) -> Iterator[InProcessServer]:
+def fronted(folder: Path, cluster: str, *, seed: int = 0, **settings: Any) -> Iterator[InProcessServer]:
     """Run a server with the tiny model in front of a cluster."""
     server = InProcessServer(folder, {"cluster": cluster, **settings})
-    package = tiny(folder)
+    package = tiny(folder, seed)
     server.app.provide(package, "tiny")
     deadline = time.monotonic() + TIMEOUT_S
     while (model := server.app.provided(package)) is None or model.model_state is not ModelState.DEPLOYED:

@@ -284,6 +284,25 @@ def test_two_servers_in_front_of_one_cluster_answer_alike(front: Front, cluster:
         assert front.source(name, "x") == {"text": "tea", "n": 1}
 
 
+def test_a_server_with_another_model_of_the_same_id_mixes_no_vectors(
+    front: Front, cluster: ProcessServer, tmp_path: Path
+) -> None:
+    name = front.index()
+    front.ask("PUT", f"/{name}/_doc/1?refresh=true", {"text": "tea"})
+    body = {"query": {"neural": {"v": {"query_text": "tea"}}}}
+    with fronted(tmp_path, cluster.url, seed=1) as server:
+        other = Front(server, cluster.client)
+        answer = other.bulk(
+            {"index": {"_index": name, "_id": "2"}}, {"text": "x"}, {"index": {"_index": name}}, {"n": 1}
+        )
+        assert [item["index"]["status"] for item in answer["items"]] == [400, 201]
+        assert "cannot be compared" in answer["items"][0]["index"]["error"]["reason"]
+        asked = other.send("POST", f"/{name}/_search", body)
+        assert (asked.status_code, "cannot be compared" in asked.text) == (400, True)
+    assert front.source(name, "2") == {}
+    assert len(front.ask("POST", f"/{name}/_search", body)["hits"]["hits"]) == 1
+
+
 def test_a_server_that_is_killed_loses_nothing(cluster: ProcessServer, tmp_path: Path) -> None:
     server = ProcessServer(tmp_path, {"model": build_tiny(tmp_path), "cluster": cluster.url})
     wait_for_model(server)

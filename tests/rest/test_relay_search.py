@@ -186,7 +186,8 @@ def test_a_semantic_field_works_on_a_cluster_that_does_not_know_it(front: Front,
     assert there["properties"]["text"] == {"type": "text"}
     assert there["_meta"]["antiphon"]["semantic"]["text"]["model_id"] == "tiny"
     shown = front.ask("GET", f"/{name}")[name]["mappings"]
-    assert (shown["properties"]["text"]["type"], shown["_meta"]) == ("semantic", {"mine": 1})
+    assert (shown["properties"]["text"]["type"], shown["_meta"]["mine"]) == ("semantic", 1)
+    assert list(shown["_meta"]["antiphon"]) == ["embeddings"]
     lines: list[Any] = []
     for doc_id, text in TEXTS.items():
         lines += [{"index": {"_index": name, "_id": doc_id}}, {"text": text}]

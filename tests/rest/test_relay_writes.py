@@ -195,6 +195,7 @@ def test_what_the_cluster_would_have_to_embed_is_refused_by_name(front: Front) -
     name = front.index()
     for path, body in (
         (f"/{name}/_update_by_query", {"query": {"match_all": {}}}),
+        (f"/{name}*/_update_by_query", {"query": {"match_all": {}}}),
         ("/_reindex", {"source": {"index": "other"}, "dest": {"index": name}}),
         ("/_bulk/stream", {"index": {"_index": name}}),
     ):

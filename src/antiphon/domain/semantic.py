@@ -40,6 +40,16 @@ class SemanticField:
     chunking: bool | Sequence[Mapping[str, Any]] = False
     skip_existing: bool = False
 
+    @property
+    def chunks(self) -> str | None:
+        """The nested path of its chunks; None for a field that is embedded whole."""
+        return None if self.chunking is False else f"{self.info}.chunks"
+
+    @property
+    def vector(self) -> str:
+        """The path of its vectors."""
+        return f"{self.chunks or self.info}.embedding"
+
 
 @dataclass(slots=True)
 class SemanticText:

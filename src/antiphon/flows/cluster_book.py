@@ -10,13 +10,14 @@ from urllib.parse import quote
 
 import orjson
 
+from antiphon.domain.fingerprint import Fingerprint, fingerprints
 from antiphon.domain.pattern import star_pattern
 from antiphon.domain.pipeline import Pipeline
 from antiphon.domain.processors.embeds import embeds
 from antiphon.domain.processors.reading import read_pipeline
 from antiphon.domain.search_pipeline import enricher_of
 from antiphon.domain.semantic import SemanticField
-from antiphon.domain.semantic_meta import remembered
+from antiphon.domain.semantic_meta import META, definitions, noted, remembered
 from antiphon.errors import StatusError
 from antiphon.flows.ports import Answer, Cluster
 from antiphon.query import BindScope, DefaultModels, EmbeddedField
@@ -46,6 +47,11 @@ class IndexFacts:
     max_depth: int = 20
     max_token_count: int = 10_000
     meta: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def fingerprints(self) -> dict[str, Fingerprint]:
+        """What made the vectors of its fields, as far as the mapping remembers, by path."""
+        return fingerprints({META: self.meta})
 
 
 class ClusterBook:
@@ -137,9 +143,8 @@ class ClusterView:
         found = self._ask("GET", f"/{path}?{_LENIENT}&filter_path={_ASKED}")
         return [_facts(name, body) for name, body in (found or {}).items()]
 
-    def scope(self, expression: str, named: str | None, inline: Any) -> BindScope:
+    def scope(self, indices: Sequence[IndexFacts], named: str | None, inline: Any) -> BindScope:
         """Return what a search body is bound with: the models of its pipeline, and the semantic fields asked."""
-        indices = self.held(expression)
         if isinstance(inline, dict):
             body: Any = inline
         else:
@@ -207,7 +212,8 @@ def _facts(name: str, body: Mapping[str, Any], under: IndexFacts | None = None) 
     """Read an index, or a template over the facts ``under`` it."""
     base = under or IndexFacts(name)
     settings = body.get("settings") or {}
-    meta = (body.get("mappings") or {}).get("_meta") or base.meta
+    meta = (body.get("mappings") or {}).get(META) or {}
+    meta = noted({**base.meta, **meta}, {**definitions(base.meta), **definitions(meta)})
 
     def of(key: str, default: Any) -> Any:
         value: Any = settings.get(f"index.{key}", settings.get("index"))
@@ -248,8 +254,7 @@ def _semantic(indices: Sequence[IndexFacts]) -> tuple[dict[str, EmbeddedField], 
     found: dict[str, EmbeddedField] = {}
     mixed: set[str] = set()
     for one in (one for index in indices for one in index.semantic):
-        chunks = None if one.chunking is False else f"{one.info}.chunks"
-        place = EmbeddedField(f"{chunks or one.info}.embedding", one.search_model_id, chunks)
+        place = EmbeddedField(one.vector, one.search_model_id, one.chunks)
         if found.setdefault(one.path, place) != place:
             mixed.add(one.path)
     return found, frozenset(mixed)

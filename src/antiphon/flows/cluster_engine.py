@@ -37,9 +37,11 @@ class ClusterEngine:
         return cls(
             cluster,
             book,
-            ClusterSearches(book, embed),
-            ClusterWrites(Tools(cluster, book, embed, semantic, read_update, ports.clock, ports.monotonic)),
-            ClusterMappings(ports.catalog, book),
+            ClusterSearches(book, embed, node.fingerprints),
+            ClusterWrites(
+                Tools(cluster, book, embed, semantic, node.fingerprints, read_update, ports.clock, ports.monotonic)
+            ),
+            ClusterMappings(ports.catalog, book, node.fingerprints),
             node,
         )
 

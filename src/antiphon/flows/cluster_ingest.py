@@ -8,12 +8,15 @@ from functools import partial
 from typing import Any
 
 from antiphon.domain.bulk import Answered, Done, Failed, Operation, RawAction
+from antiphon.domain.fingerprint import check_written
 from antiphon.domain.ingest_document import IngestDocument
 from antiphon.domain.pipeline import Dropped, Pipeline
+from antiphon.domain.role import Role
 from antiphon.domain.truncation import Truncation
 from antiphon.domain.update import Change, Update
 from antiphon.errors import AntiphonError, IllegalArgument
 from antiphon.flows.cluster_book import NONE, ClusterView, IndexFacts
+from antiphon.flows.fingerprint import Fingerprints
 from antiphon.flows.pipelines import Outcome, PipelineRunner
 from antiphon.flows.reembed import stale_part
 from antiphon.flows.semantic import SemanticEmbedder
@@ -110,11 +113,13 @@ class ClusterIngestor:
         view: ClusterView,
         runner: PipelineRunner,
         semantic: SemanticEmbedder,
+        fingerprints: Fingerprints,
         fetch: FetchStored,
     ) -> None:
         self._view = view
         self._runner = runner
         self._semantic = semantic
+        self._fingerprints = fingerprints
         self._fetch = fetch
 
     def prepare(self, drafts: Sequence[ClusterDraft], truncation: Truncation) -> None:
@@ -126,7 +131,19 @@ class ClusterIngestor:
         self._run_semantic([draft for draft in going if draft.going])
         for draft in going:
             if draft.going and draft.document is not None and draft.document.embedded:
+                self._compare(draft, draft.document)
                 truncation.note(draft.document.id or "", draft.document)
+
+    def _compare(self, draft: ClusterDraft, document: IngestDocument) -> None:
+        """End a draft whose vectors must not go into their field: another model made those that are there."""
+        held = {} if draft.facts is None else draft.facts.fingerprints
+        for path, model_id in document.embedded if held else ():
+            wanted = self._fingerprints.of(model_id, Role.PASSAGE)
+            if path in held and wanted is not None:
+                try:
+                    check_written(draft.concrete, path, held[path], wanted)
+                except IllegalArgument as error:
+                    draft.fail(error)
 
     def _run_pipelines(self, drafts: Sequence[ClusterDraft]) -> None:
         work = [((draft.pipeline,), draft.document) for draft in drafts if draft.document is not None]

@@ -6,10 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from antiphon.domain.fingerprint import check_queried
 from antiphon.domain.processors.embedding import as_json
 from antiphon.domain.role import Role
 from antiphon.errors import AntiphonError
-from antiphon.flows.cluster_book import ClusterBook, Headers
+from antiphon.flows.cluster_book import ClusterBook, Headers, IndexFacts
+from antiphon.flows.fingerprint import Fingerprints
 from antiphon.flows.pipelines import Embed
 from antiphon.query import BindScope, EmbedText, bound_body, wanted_texts
 
@@ -26,9 +28,10 @@ class ClusterSearch:
 class ClusterSearches:
     """Binds search bodies; one model call per model for all bodies of a request, each text as a query."""
 
-    def __init__(self, book: ClusterBook, embed: Embed) -> None:
+    def __init__(self, book: ClusterBook, embed: Embed, fingerprints: Fingerprints) -> None:
         self._book = book
         self._embed = embed
+        self._fingerprints = fingerprints
 
     def bind(self, searches: Sequence[ClusterSearch], headers: Headers) -> list[Any | AntiphonError]:
         """Return each body ready for the cluster, or what is wrong with it; one without a text is the same object."""
@@ -43,10 +46,24 @@ class ClusterSearches:
             if not _names_neural(search.body):
                 return BindScope(), []
             inline = search.body.get("search_pipeline") if isinstance(search.body, dict) else None
-            scope = self._book.seen_by(headers).scope(search.expression, search.pipeline, inline)
-            return scope, wanted_texts(search.body, scope)
+            view = self._book.seen_by(headers)
+            indices = view.held(search.expression)
+            scope = view.scope(indices, search.pipeline, inline)
+            texts = wanted_texts(search.body, scope)
+            self._check(indices, texts)
+            return scope, texts
         except AntiphonError as error:
             return error
+
+    def _check(self, indices: Sequence[IndexFacts], texts: Sequence[EmbedText]) -> None:
+        """IllegalArgument when a field holds vectors that a query of its model cannot be compared with."""
+        for index in indices:
+            held = index.fingerprints
+            for text in texts if held else ():
+                made = held.get(text.field)
+                query = None if made is None else self._fingerprints.of(text.model_id, Role.QUERY)
+                if made is not None and query is not None:
+                    check_queried(index.name, text.field, made, query)
 
     def _vectors(self, texts: Sequence[EmbedText]) -> dict[tuple[str, str], list[float] | AntiphonError]:
         by_model: dict[str, dict[str, None]] = {}

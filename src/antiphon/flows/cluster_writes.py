@@ -14,8 +14,9 @@ from antiphon.domain.truncation import Truncation
 from antiphon.domain.update import Update, apply_update
 from antiphon.domain.update_script import Operation as Changed
 from antiphon.errors import AntiphonError, DocumentMissing, StatusError, VersionConflict
-from antiphon.flows.cluster_book import NONE, ClusterBook, ClusterView, Headers, parsed, reason_of
+from antiphon.flows.cluster_book import NONE, ClusterBook, ClusterView, Headers, IndexFacts, parsed, reason_of
 from antiphon.flows.cluster_ingest import ClusterDraft, ClusterIngestor, Held, check_final
+from antiphon.flows.fingerprint import Fingerprints
 from antiphon.flows.pipelines import Embed, PipelineRunner
 from antiphon.flows.ports import Answer, Clock, Cluster
 from antiphon.flows.semantic import SemanticEmbedder
@@ -61,6 +62,7 @@ class Tools:
     book: ClusterBook
     embed: Embed
     semantic: SemanticEmbedder
+    fingerprints: Fingerprints
     read_update: ReadUpdate
     clock: Clock
     monotonic: Callable[[], float]
@@ -98,6 +100,14 @@ class ClusterWrites:
         names += [] if facts is None else [facts.final_pipeline]
         return any(view.embeds(one) for one in names) or bool(facts is not None and facts.semantic)
 
+    def any_embeds(self, expression: str, pipeline: str | None, headers: Headers) -> bool:
+        """True when documents of the indices that an expression stands for would need a model if written anew."""
+        view = self._tools.book.seen_by(headers)
+        indices = view.held(expression)
+        names = {one.default_pipeline for one in indices} if pipeline is None else {pipeline}
+        names |= {one.final_pipeline for one in indices}
+        return any(map(view.embeds, names)) or any(one.semantic for one in indices)
+
 
 class _Run:
     """One bulk at work."""
@@ -108,7 +118,7 @@ class _Run:
         self._headers = dict(headers)
         self._view: ClusterView = tools.book.seen_by(headers)
         runner = PipelineRunner(self._view, tools.embed, tools.clock)
-        self._ingestor = ClusterIngestor(self._view, runner, tools.semantic, self._stored)
+        self._ingestor = ClusterIngestor(self._view, runner, tools.semantic, tools.fingerprints, self._stored)
         self._sent = False
         self.report = ClusterReport()
 
@@ -117,15 +127,21 @@ class _Run:
         name = str(action.metadata.get("_index") or self._bulk.index)
         facts = self._view.written(name)
         draft = ClusterDraft(action, name, name if facts is None else facts.name)
+        if facts is None and name and self._named(action) is not None:
+            facts = IndexFacts(name)  # a name that the cluster has to work out, such as <docs-{now/d}>
         if facts is None or action.operation is Operation.DELETE or (draft.id is None and _is_update(draft)):
             return draft
-        named = action.metadata.get("pipeline") or self._bulk.pipeline
-        draft.pipeline = facts.default_pipeline if named is None else str(named)
+        draft.pipeline = self._named(action) or facts.default_pipeline
         asked = {draft.pipeline, facts.default_pipeline} if _is_update(draft) else {draft.pipeline}
         if facts.semantic or any(map(self._view.embeds, asked)) or self._view.embeds(facts.final_pipeline):
             draft.facts = facts
             check_final(self._view, draft)
         return draft
+
+    def _named(self, action: RawAction) -> str | None:
+        """Return the pipeline that the action, or else the request, names."""
+        named = action.metadata.get("pipeline") or self._bulk.pipeline
+        return None if named is None else str(named)
 
     def part(self, drafts: Sequence[ClusterDraft]) -> None:
         """Make drafts ready and send them."""

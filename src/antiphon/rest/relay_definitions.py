@@ -35,20 +35,19 @@ def banner(call: Call) -> Reply:
 
 def put_index(call: Call) -> Reply:
     """Create an index."""
-    return _defined(call, _at("mappings", engine_of(call).mappings.plain))
+    return _defined(call, _created(call), b"knn_vector")
 
 
 def put_mapping(call: Call) -> Reply:
     """Let the mapping of indices grow."""
     engine = engine_of(call)
     index = call.params["index"]
-    grow = lambda body: engine.mappings.grown(index, body, asking(call))  # noqa: E731  the place says what it is for
-    return _defined(call, grow, b"_meta")
+    return _defined(call, lambda body: engine.mappings.grown(index, body, asking(call)), b"_meta")
 
 
 def put_template(call: Call) -> Reply:
     """Create or replace a composable template or one of its parts."""
-    return _defined(call, _at("template", _at("mappings", engine_of(call).mappings.plain)))
+    return _defined(call, _at("template", _created(call)), b"knn_vector")
 
 
 def put_legacy_template(call: Call) -> Reply:
@@ -126,6 +125,11 @@ def _defined(call: Call, change: Callable[[dict[str, Any]], dict[str, Any]], *ma
         return forward(call) if changed is None else sent_on(call, call.target, changed, _JSON)
     finally:
         engine.book.forget()
+
+
+def _created(call: Call) -> Callable[[dict[str, Any]], dict[str, Any]]:
+    mappings, headers = engine_of(call).mappings, asking(call)
+    return lambda body: mappings.created(body, headers)
 
 
 def _at(key: str, change: Callable[[Any], Any]) -> Callable[[Any], Any]:

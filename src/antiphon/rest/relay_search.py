@@ -31,11 +31,10 @@ def search(call: Call) -> Reply:
 
 def update_by_query(call: Call) -> Reply:
     """Bind the query; refuse what would write documents that nobody embeds."""
-    names = call.words("index")
-    engine = engine_of(call)
-    if any(engine.writes.embeds(name, call.query.get("pipeline"), asking(call)) for name in names):
+    index = call.params["index"]
+    if engine_of(call).writes.any_embeds(index, call.query.get("pipeline"), asking(call)):
         raise IllegalArgument(
-            f"[_update_by_query] of [{','.join(names)}] embeds text, and the cluster, which runs it, has not the "
+            f"[_update_by_query] of [{index}] embeds text, and the cluster, which runs it, has not the "
             "models: search the documents and send them through [_bulk]"
         )
     return search(call)
