@@ -24,6 +24,7 @@ from antiphon.query import BindScope, DefaultModels, EmbeddedField
 
 KEPT_S = 1.0
 NONE = "_none"
+_FORBIDDEN = 403
 _MOST_KEPT = 10_000
 _ASKED = (
     "*.aliases,*.settings.index.uuid,*.settings.index.default_pipeline,*.settings.index.final_pipeline,"
@@ -105,27 +106,40 @@ class ClusterBook:
 
 
 class ClusterView:
-    """The definitions of the cluster, for one request."""
+    """The definitions of the cluster for one request, which reads each once and does not see it change."""
 
     def __init__(self, book: ClusterBook, headers: Headers) -> None:
         self._book = book
         self._headers = headers
+        self._pipelines: dict[str, Pipeline | None] = {}
+        self._embeds: dict[str, bool] = {}
+        self._written: dict[str, IndexFacts | None] = {}
 
     def find(self, pipeline_id: str) -> Pipeline | None:
         """Return an ingest pipeline; IllegalArgument for one with a processor that is not here; None without one."""
-        body = self.raw(pipeline_id)
-        return None if body is None else read_pipeline(pipeline_id, body)
+        if pipeline_id not in self._pipelines:
+            body = self.raw(pipeline_id)
+            self._pipelines[pipeline_id] = None if body is None else read_pipeline(pipeline_id, body)
+        return self._pipelines[pipeline_id]
 
     def embeds(self, pipeline_id: str) -> bool:
         """True when an ingest pipeline, or one that it runs, embeds text."""
-        body = None if pipeline_id == NONE else self.raw(pipeline_id)
-        return body is not None and embeds(body, self.raw, frozenset({pipeline_id}))
+        if pipeline_id not in self._embeds:
+            body = None if pipeline_id == NONE else self.raw(pipeline_id)
+            found = body is not None and embeds(body, self.raw, frozenset({pipeline_id}))
+            self._embeds[pipeline_id] = found
+        return self._embeds[pipeline_id]
 
     def written(self, name: str) -> IndexFacts | None:
         """Return the index that documents sent to ``name`` go to, to be made from its templates if need be.
 
         None for what is not the name of one index, or of an alias that says which one is written to.
         """
+        if name not in self._written:
+            self._written[name] = self._read_written(name)
+        return self._written[name]
+
+    def _read_written(self, name: str) -> IndexFacts | None:
         if not name or name.startswith(("_", "-", "+")) or any(mark in name for mark in "*,?<"):
             return None
         found = self._ask("GET", f"/{quote(name, safe='')}?filter_path={_ASKED}")
@@ -140,7 +154,12 @@ class ClusterView:
         if not parts:
             return []
         path = ",".join(parts) if parts != [""] else "_all"
-        found = self._ask("GET", f"/{path}?{_LENIENT}&filter_path={_ASKED}")
+        try:
+            found = self._ask("GET", f"/{path}?{_LENIENT}&filter_path={_ASKED}")
+        except StatusError as error:
+            if expression or error.status != _FORBIDDEN:
+                raise
+            found = None  # a point in time of somebody who may not see every index
         return [_facts(name, body) for name, body in (found or {}).items()]
 
     def scope(self, indices: Sequence[IndexFacts], named: str | None, inline: Any) -> BindScope:

@@ -53,11 +53,10 @@ class ClusterEngine:
         """AntiphonError, in one line, when the cluster does not answer or does not let us in."""
         answer = self.cluster.exchange("GET", "/")
         if answer.status in (401, 403):
-            given = "user and password are" if self.cluster.authenticates else "no user was given: --cluster is"
-            raise IllegalArgument(
-                f"the cluster at {self.cluster.url} answered {answer.status}: {given} to be put right, as "
-                "https://user@host:9200 with the password in ANTIPHON_CLUSTER_PASSWORD"
-            )
+            how = "give one as https://user@host:9200, its password in ANTIPHON_CLUSTER_PASSWORD"
+            if self.cluster.authenticates:
+                how = "check user and password"
+            raise IllegalArgument(f"{self.cluster.url} answered {answer.status}, it does not let us in: {how}")
         found = parsed(answer)
         if answer.status >= 300:
             raise Unavailable(f"the cluster at {self.cluster.url} answered {answer.status}: {reason_of(found)}")
