@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
@@ -18,7 +19,7 @@ from antiphon.cli.corpus import PASSAGES, QUERIES, Query
 from antiphon.domain.model import ModelState
 from tests.contract.conftest import contract_url
 from tests.support.e5 import e5_package
-from tests.support.server import InProcessServer
+from tests.support.server import InProcessServer, Server, running_server
 
 NAME = "engine-of-e5"
 MODEL = "multilingual-e5-small"
@@ -57,24 +58,21 @@ def pair(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
     url = contract_url(request.config)
     if url is None:
         pytest.skip("no other server is named: scripts/test-contract runs this against a real node")
-    servers = [
-        InProcessServer(tmp_path_factory.mktemp("own"), {}),
-        InProcessServer(tmp_path_factory.mktemp("front"), {"cluster": url}),
-    ]
-    for server in servers:
-        _deploy(server)
-    with httpx.Client(base_url=url, timeout=60) as cluster:
-        for server in servers:
+    with ExitStack() as stack:
+        own = stack.enter_context(running_server(tmp_path_factory.mktemp("own")))
+        front = stack.enter_context(running_server(tmp_path_factory.mktemp("front"), cluster=url))
+        cluster = stack.enter_context(httpx.Client(base_url=url, timeout=60))
+        for server in (own, front):
+            _deploy(server)
             _define(server.client)
             _fill(server.client)
-        yield Pair(servers[0].client, servers[1].client, cluster)
+        yield Pair(own.client, front.client, cluster)
         for path in (f"/{NAME}", f"/_ingest/pipeline/{NAME}", f"/_search/pipeline/{NAME}"):
             cluster.delete(path)
-    for server in servers:
-        server.close()
 
 
-def _deploy(server: InProcessServer) -> None:
+def _deploy(server: Server) -> None:
+    assert isinstance(server, InProcessServer)
     package = obtain_package(str(e5_package()), server.app.settings)
     server.app.provide(package, MODEL)
     end = time.monotonic() + PATIENCE_S

@@ -263,6 +263,9 @@ def test_settings_of_models_are_here_and_others_there(front: Front) -> None:
     shown = front.ask("GET", "/_cluster/settings?flat_settings")["persistent"]
     assert shown["plugins.ml_commons.monitoring_request_count"] == "7"
     assert shown["action.auto_create_index"] == "true"
+    defaults = front.ask("GET", "/_cluster/settings?include_defaults=true&flat_settings=true")["defaults"]
+    assert "plugins.ml_commons.monitoring_request_count" not in defaults
+    assert "plugins.ml_commons.max_model_on_node" in defaults
     assert front.ask("GET", "/_cluster/settings")["persistent"]["plugins"]["ml_commons"]
     mixed = front.send("PUT", "/_cluster/settings", {"persistent": own["persistent"] | there["persistent"]})
     assert (mixed.status_code, "two requests" in mixed.text) == (400, True)

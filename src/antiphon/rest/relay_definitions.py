@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import orjson
 
-from antiphon.domain.cluster_settings import ClusterSettings
 from antiphon.domain.processors.embeds import embeds
 from antiphon.domain.processors.reading import read_pipeline
 from antiphon.domain.semantic_meta import shown_mapping
+from antiphon.domain.setting import setting_leaves
 from antiphon.errors import IllegalArgument, MissingResource
 from antiphon.rest import cluster, pipelines
 from antiphon.rest.call import Call, Reply, Route
 from antiphon.rest.relay_call import asking, engine_of, forward, reply_of, sent_on, without_form
-from antiphon.wire.cluster_settings import SECTIONS, read_changes, write_settings
+from antiphon.wire.cluster_settings import read_changes, write_section
 from antiphon.wire.pipeline import read_simulation
 
 _JSON = "application/json"
@@ -93,8 +93,8 @@ def get_settings(call: Call) -> Reply:
         return reply_of(answer)
     flat = call.flag("flat_settings")
     current = call.node.configurator.current
-    own = write_settings(ClusterSettings(current.persistent, current.transient), flat=flat)
-    return Reply({**found, **{name: _laid_over(found.get(name) or {}, own[name], flat) for name in SECTIONS}})
+    own = {"persistent": current.persistent, "transient": current.transient, "defaults": current.defaults()}
+    return Reply({name: _laid_over(one, own[name], flat) if name in own else one for name, one in found.items()})
 
 
 def put_settings(call: Call) -> Reply:
@@ -145,14 +145,10 @@ def _object(content: bytes) -> dict[str, Any] | None:
     return found if isinstance(found, dict) else None
 
 
-def _laid_over(there: dict[str, Any], ours: dict[str, Any], flat: bool) -> dict[str, Any]:
-    """Return a section of settings with those of the models in place of the cluster's."""
-    if flat:
-        return {key: value for key, value in there.items() if not key.startswith(_OURS)} | ours
-    plugins = {**(there.get("plugins") or {})}
-    plugins.pop("ml_commons", None)
-    merged = {**there, **ours, "plugins": plugins | (ours.get("plugins") or {})}
-    return merged if merged["plugins"] else {key: value for key, value in merged.items() if key != "plugins"}
+def _laid_over(there: dict[str, Any], here: Mapping[str, Any], flat: bool) -> dict[str, Any]:
+    """Return a section of settings with those of the models in place of the cluster's; ``here`` is flat."""
+    held = {key: value for key, value in setting_leaves(there) if not key.startswith(_OURS)}
+    return write_section(held | {key: value for key, value in here.items() if key.startswith(_OURS)}, flat)
 
 
 RELAY_DEFINITION_ROUTES: tuple[Route, ...] = (
