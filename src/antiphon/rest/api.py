@@ -54,6 +54,7 @@ class _Api:
         self._identity = identity
         self._max_body_bytes = max_body_bytes
         self._heavy = ThreadPoolExecutor(_HEAVY_THREADS, thread_name_prefix="antiphon-predict")
+        self._far = ThreadPoolExecutor(_HEAVY_THREADS, thread_name_prefix="antiphon-cluster")
         self._light = ThreadPoolExecutor(_LIGHT_THREADS, thread_name_prefix="antiphon-rest")
         self._router = Router(ROUTES if cluster is None else RELAY_ROUTES)
         inner = Starlette(lifespan=self._lifespan)
@@ -66,6 +67,7 @@ class _Api:
         async def span() -> AsyncIterator[None]:
             yield
             self._heavy.shutdown(wait=False, cancel_futures=True)
+            self._far.shutdown(wait=False, cancel_futures=True)
             self._light.shutdown(wait=False, cancel_futures=True)
 
         return span()
@@ -108,7 +110,7 @@ class _Api:
             request.headers,
             self._cluster,
         )
-        pool = self._heavy if row.heavy else self._light
+        pool = self._far if row.far else self._heavy if row.heavy else self._light
         return await asyncio.get_running_loop().run_in_executor(pool, self._answer, request, row, call)
 
     def _answer(self, request: Request, row: Route, call: Call) -> Response:

@@ -102,8 +102,9 @@ class Route:
     """One row of the table; ``methods`` are separated by blanks.
 
     ``query`` names the parameters that the handler reads besides the common ones; a ``heavy`` handler waits for a
-    model or a disk and runs on a pool of its own; a ``text`` one answers plain text as well;
-    an ``any_media`` one takes a body of any content type, an ``any_query`` one any parameter (it refuses them all).
+    model or a disk and runs on a pool of its own, a ``far`` one, which waits for a cluster, on another; a ``text`` one
+    answers plain text as well; an ``any_media`` one takes a body of any content type, an ``any_query`` one any
+    parameter (it refuses them all, or sends them on).
     """
 
     methods: str
@@ -114,3 +115,4 @@ class Route:
     text: bool = False
     any_media: bool = False
     any_query: bool = False
+    far: bool = False

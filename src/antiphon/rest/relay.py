@@ -41,7 +41,7 @@ RELAY_ROUTES: tuple[Route, ...] = (
     *(row for row in ROUTES if row.path.startswith(_ML)),
     Route(_EVERY, f"{_ML}/{{rest:path}}", unknown, any_query=True, any_media=True),
     *_BOUND,
-    *(Route(_EVERY, path, forward_any, any_query=True, any_media=True, heavy=True) for path in
+    *(Route(_EVERY, path, forward_any, any_query=True, any_media=True, far=True) for path in
       dict.fromkeys(row.path for row in _BOUND if row.path != "/")),
-    Route(_EVERY, "/{rest:path}", forward_any, any_query=True, any_media=True, heavy=True),
+    Route(_EVERY, "/{rest:path}", forward_any, any_query=True, any_media=True, far=True),
 )  # fmt: skip

@@ -152,23 +152,23 @@ def _laid_over(there: dict[str, Any], here: Mapping[str, Any], flat: bool) -> di
 
 
 RELAY_DEFINITION_ROUTES: tuple[Route, ...] = (
-    Route("GET", "/", banner),
-    Route("PUT", "/{index}", put_index, any_query=True, heavy=True),
+    Route("GET", "/", banner, far=True),
+    Route("PUT", "/{index}", put_index, any_query=True, far=True),
     *(
-        Route("GET", path, get_definition, any_query=True, heavy=True)
+        Route("GET", path, get_definition, any_query=True, far=True)
         for path in ("/{index}", "/_mapping", "/_mappings", "/{index}/_mapping", "/{index}/_mappings")
     ),
     *(
-        Route("PUT POST", f"/{{index}}/{word}", put_mapping, any_query=True, heavy=True)
+        Route("PUT POST", f"/{{index}}/{word}", put_mapping, any_query=True, far=True)
         for word in ("_mapping", "_mappings")
     ),
     *(
-        Route("PUT POST", f"/{kind}/{{name}}", put_template, any_query=True, heavy=True)
+        Route("PUT POST", f"/{kind}/{{name}}", put_template, any_query=True, far=True)
         for kind in ("_index_template", "_component_template")
     ),
-    Route("PUT POST", "/_template/{name}", put_legacy_template, any_query=True, heavy=True),
-    Route("GET POST", "/_ingest/pipeline/_simulate", simulate, any_query=True, heavy=True),
-    Route("GET POST", "/_ingest/pipeline/{pipeline_id}/_simulate", simulate, any_query=True, heavy=True),
-    Route("GET", "/_cluster/settings", get_settings, any_query=True, heavy=True),
-    Route("PUT", "/_cluster/settings", put_settings, any_query=True, heavy=True),
+    Route("PUT POST", "/_template/{name}", put_legacy_template, any_query=True, far=True),
+    Route("GET POST", "/_ingest/pipeline/_simulate", simulate, any_query=True, far=True),
+    Route("GET POST", "/_ingest/pipeline/{pipeline_id}/_simulate", simulate, any_query=True, far=True),
+    Route("GET", "/_cluster/settings", get_settings, any_query=True, far=True),
+    Route("PUT", "/_cluster/settings", put_settings, any_query=True, far=True),
 )

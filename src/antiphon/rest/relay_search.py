@@ -128,15 +128,15 @@ def _parsed(line: bytes) -> Any:
 
 
 _EVERYWHERE = tuple(
-    Route("GET POST", f"{prefix}/{name}", handler, any_query=True, heavy=True)
+    Route("GET POST", f"{prefix}/{name}", handler, any_query=True, far=True)
     for prefix in ("", "/{index}")
     for name, handler in (("_search", search), ("_count", search), ("_validate/query", search), ("_msearch", msearch))
 )
 RELAY_SEARCH_ROUTES: tuple[Route, ...] = (
     *_EVERYWHERE,
-    Route("GET POST", "/{index}/_explain/{id}", search, any_query=True, heavy=True),
-    Route("POST", "/{index}/_delete_by_query", search, any_query=True, heavy=True),
-    Route("POST", "/{index}/_update_by_query", update_by_query, any_query=True, heavy=True),
-    Route("POST", "/_reindex", reindex, any_query=True, heavy=True),
-    Route("POST", "/_plugins/_asynchronous_search", search, any_query=True, heavy=True),
+    Route("GET POST", "/{index}/_explain/{id}", search, any_query=True, far=True),
+    Route("POST", "/{index}/_delete_by_query", search, any_query=True, far=True),
+    Route("POST", "/{index}/_update_by_query", update_by_query, any_query=True, far=True),
+    Route("POST", "/_reindex", reindex, any_query=True, far=True),
+    Route("POST", "/_plugins/_asynchronous_search", search, any_query=True, far=True),
 )

@@ -147,13 +147,13 @@ def _item(outcome: Any) -> dict[str, Any]:
 
 
 RELAY_WRITE_ROUTES: tuple[Route, ...] = (
-    *(Route("POST PUT", f"{prefix}/_bulk", bulk, any_query=True, heavy=True) for prefix in ("", "/{index}")),
+    *(Route("POST PUT", f"{prefix}/_bulk", bulk, any_query=True, far=True) for prefix in ("", "/{index}")),
     *(
         Route("POST PUT", f"{prefix}/_bulk/stream", stream, any_query=True, any_media=True)
         for prefix in ("", "/{index}")
     ),
-    Route("PUT POST", "/{index}/_doc/{id}", index, any_query=True, heavy=True),
-    Route("POST", "/{index}/_doc", index, any_query=True, heavy=True),
-    Route("PUT POST", "/{index}/_create/{id}", create, any_query=True, heavy=True),
-    Route("POST", "/{index}/_update/{id}", update, any_query=True, heavy=True),
+    Route("PUT POST", "/{index}/_doc/{id}", index, any_query=True, far=True),
+    Route("POST", "/{index}/_doc", index, any_query=True, far=True),
+    Route("PUT POST", "/{index}/_create/{id}", create, any_query=True, far=True),
+    Route("POST", "/{index}/_update/{id}", update, any_query=True, far=True),
 )
