@@ -73,6 +73,19 @@ def test_a_bulk_asks_the_model_once(front: Front) -> None:
     assert len(front.source(name, "49")["v"]) == 8
 
 
+def test_a_large_bulk_goes_in_parts_and_keeps_its_order(front: Front) -> None:
+    name = front.index()
+    lines: list[Any] = []
+    for number in range(4):
+        lines += [{"index": {"_index": name, "_id": f"big{number}", "pipeline": "_none"}}, {"blob": "x" * 5_000_000}]
+        lines += [{"index": {"_index": name, "_id": "same"}}, {"text": f"text {number}"}]
+        lines += [{"index": {"_index": name, "_id": f"bad{number}"}}, {"text": number}]
+    items = [item["index"] for item in front.bulk(*lines)["items"]]
+    assert [item["status"] for item in items] == [201, 201, 400, 201, 200, 400, 201, 200, 400, 201, 200, 400]
+    assert [item["_version"] for item in items if item["_id"] == "same"] == [1, 2, 3, 4]
+    assert front.source(name, "same") == {"text": "text 3", "v": pytest.approx(front.vector("text 3"), abs=1e-5)}
+
+
 def test_an_update_embeds_what_it_changes_and_keeps_the_rest(front: Front) -> None:
     name = front.index()
     front.ask("PUT", f"/{name}/_doc/1?refresh=true", {"text": "tea", "n": 1})

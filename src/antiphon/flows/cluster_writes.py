@@ -13,7 +13,7 @@ from antiphon.domain.source import parse_document
 from antiphon.domain.truncation import Truncation
 from antiphon.domain.update import Update, apply_update
 from antiphon.domain.update_script import Operation as Changed
-from antiphon.errors import AntiphonError, DocumentMissing, StatusError, VersionConflict
+from antiphon.errors import AntiphonError, DocumentMissing, StatusError, Unavailable, VersionConflict
 from antiphon.flows.cluster_book import NONE, ClusterBook, ClusterView, Headers, IndexFacts, parsed, reason_of
 from antiphon.flows.cluster_ingest import ClusterDraft, ClusterIngestor, Held, check_final
 from antiphon.flows.fingerprint import Fingerprints
@@ -201,7 +201,14 @@ class _Run:
     def _send(self, drafts: Sequence[ClusterDraft]) -> None:
         for group in _groups(drafts, [self._lines(draft) for draft in drafts]):
             content = b"".join(lines for _, lines in group)
-            answer = self._tools.cluster.exchange("POST", self._bulk.target, content, self._headers | _NDJSON)
+            try:
+                answer = self._tools.cluster.exchange("POST", self._bulk.target, content, self._headers | _NDJSON)
+            except Unavailable as error:
+                if not self._sent:
+                    raise
+                for draft, _ in group:
+                    draft.fail(error)
+                continue
             if answer.status >= 300 and not self._sent and len(group) == len(drafts):
                 self.report.refusal = answer
                 return

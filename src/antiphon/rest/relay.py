@@ -16,17 +16,18 @@ _DEFINING = frozenset({
     "_aliases", "_alias", "_rollover", "_restore", "_template", "_index_template", "_component_template", "_settings",
     "_mapping",
 })  # fmt: skip
-"""Parts of a path whose POST changes definitions, as every PUT and DELETE may."""
+"""Parts of a path whose POST changes definitions, as every PUT and DELETE may, but for those of ``_PASSING``."""
+_PASSING = frozenset({"_doc", "scroll", "point_in_time"})
 
 
 def forward_any(call: Call) -> Reply:
     """Send anything on; what changes definitions has the kept ones forgotten."""
+    parts = set(call.path.split("/"))
     try:
         return forward(call)
     finally:
-        if call.method in ("PUT", "DELETE") or (
-            call.method == "POST" and not _DEFINING.isdisjoint(call.path.split("/"))
-        ):
+        changes = call.method in ("PUT", "DELETE") or (call.method == "POST" and not parts.isdisjoint(_DEFINING))
+        if changes and parts.isdisjoint(_PASSING):
             engine_of(call).book.forget()
 
 
