@@ -147,6 +147,17 @@ def test_single_writes_answer_as_the_cluster_does(front: Front) -> None:
     assert front.source(name, "2") == {}
 
 
+def test_an_update_finds_a_document_by_its_routing(front: Front) -> None:
+    name = front.index()
+    assert front.bulk({"index": {"_id": "1"}}, {"text": "tea"}, path=f"/{name}/_bulk?routing=a")["errors"] is False
+    answer = front.bulk(
+        {"update": {"_id": "1"}}, {"doc": {"text": "milk"}}, path=f"/{name}/_bulk?routing=a&_source=text"
+    )
+    assert answer["items"][0]["update"]["get"]["_source"] == {"text": "milk"}
+    held = front.there.get(f"/{name}/_doc/1?routing=a").json()
+    assert (held["_routing"], held["_source"]["v"]) == ("a", pytest.approx(front.vector("milk"), abs=1e-5))
+
+
 def test_an_alias_has_the_pipeline_of_its_write_index(front: Front) -> None:
     one, two = front.index(), front.index()
     actions = [
@@ -157,6 +168,8 @@ def test_an_alias_has_the_pipeline_of_its_write_index(front: Front) -> None:
     answer = front.bulk({"index": {"_id": "1"}}, {"text": "tea"}, path=f"/{one}-all/_bulk")
     assert answer["items"][0]["index"]["_index"] == two
     assert len(front.source(two, "1")["v"]) == 8
+    assert front.ask("POST", f"/{one}-all/_update/1", {"doc": {"text": "milk"}})["result"] == "updated"
+    assert front.source(two, "1")["v"] == pytest.approx(front.vector("milk"), abs=1e-5)
 
 
 @pytest.mark.parametrize("kind", ["_index_template", "_template"])

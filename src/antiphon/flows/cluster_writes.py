@@ -185,10 +185,15 @@ class _Run:
         if not drafts:
             return []
         docs = [
-            {"_index": draft.name, "_id": draft.id} | ({} if draft.routing is None else {"routing": draft.routing})
+            {"_index": draft.concrete, "_id": draft.id} | ({} if draft.routing is None else {"routing": draft.routing})
             for draft in drafts
         ]
-        answer = self._tools.cluster.exchange("POST", "/_mget", orjson.dumps({"docs": docs}), self._headers | _JSON)
+        try:
+            answer = self._tools.cluster.exchange("POST", "/_mget", orjson.dumps({"docs": docs}), self._headers | _JSON)
+        except Unavailable as unavailable:
+            if not self._sent:
+                raise
+            return [unavailable for _ in drafts]
         found = parsed(answer)
         if answer.status >= 300:
             error = StatusError(f"the documents to update cannot be read: {reason_of(found)}", status=answer.status)

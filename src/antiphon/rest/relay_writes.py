@@ -31,9 +31,10 @@ def bulk(call: Call) -> Reply:
     """Do many actions; a bulk in which nothing is embedded goes on as it came."""
     start = time.perf_counter()
     actions = read_lines(call.body)
-    fetch = _fetch(call.query)
-    if fetch is not None:
-        actions = [replace(action, metadata={"_source": fetch, **action.metadata}) for action in actions]
+    defaults = {"_source": _fetch(call.query), "routing": call.query.get("routing")}
+    defaults = {key: value for key, value in defaults.items() if value is not None}
+    if defaults:
+        actions = [replace(action, metadata={**defaults, **action.metadata}) for action in actions]
     wanted = ClusterBulk(actions, without_form(call.target), call.params.get("index", ""), call.query.get("pipeline"))
     report = engine_of(call).writes.bulk(wanted, asking(call))
     if report is None:
