@@ -40,6 +40,16 @@ class SemanticField:
     chunking: bool | Sequence[Mapping[str, Any]] = False
     skip_existing: bool = False
 
+    @property
+    def chunks(self) -> str | None:
+        """The nested path of its chunks; None for a field that is embedded whole."""
+        return None if self.chunking is False else f"{self.info}.chunks"
+
+    @property
+    def vector(self) -> str:
+        """The path of its vectors."""
+        return f"{self.chunks or self.info}.embedding"
+
 
 @dataclass(slots=True)
 class SemanticText:
@@ -76,16 +86,21 @@ def semantic_fields(body: Mapping[str, Any], prefix: str = "") -> Iterator[Seman
             continue
         path = f"{prefix}{name}"
         if definition.get("type") == "semantic":
-            model_id = str(definition.get("model_id"))
-            yield SemanticField(
-                path,
-                prefix + info_name(name, definition),
-                model_id,
-                str(definition.get("search_model_id", model_id)),
-                definition.get("chunking", False),
-                bool(definition.get("skip_existing_embedding", False)),
-            )
+            yield semantic_field(path, prefix + info_name(name, definition), definition)
         yield from semantic_fields(definition, f"{path}.")
+
+
+def semantic_field(path: str, info: str, definition: Mapping[str, Any]) -> SemanticField:
+    """Return what a definition says of the field at ``path``, whose embeddings are at ``info``."""
+    model_id = str(definition.get("model_id"))
+    return SemanticField(
+        path,
+        info,
+        model_id,
+        str(definition.get("search_model_id", model_id)),
+        definition.get("chunking", False),
+        bool(definition.get("skip_existing_embedding", False)),
+    )
 
 
 def info_name(name: str, definition: Mapping[str, Any]) -> str:

@@ -17,6 +17,7 @@ from antiphon.query.aggregations import (
     TermsAggregation,
     TopHits,
 )
+from antiphon.query.bind import BindScope, EmbeddedField, bound_body, wanted_texts
 from antiphon.query.calendar import bucket_start, bucket_starts
 from antiphon.query.catalog.parse import parse_search as parse_catalog_search
 from antiphon.query.catalog.parse_clause import parse_query as parse_catalog_query
@@ -103,6 +104,7 @@ __all__ = [
     "Aggregation",
     "Binary",
     "BinaryOperator",
+    "BindScope",
     "Bool",
     "BoostMode",
     "Boosting",
@@ -124,6 +126,7 @@ __all__ = [
     "DocValue",
     "Document",
     "EmbedText",
+    "EmbeddedField",
     "Exists",
     "Explanation",
     "Expression",
@@ -198,6 +201,7 @@ __all__ = [
     "Total",
     "Vector",
     "VectorFunction",
+    "bound_body",
     "bucket_start",
     "bucket_starts",
     "check_legs",
@@ -224,4 +228,5 @@ __all__ = [
     "run_catalog_search",
     "url_parameters",
     "url_query",
+    "wanted_texts",
 ]
