@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -19,9 +20,12 @@ import pytest
 from antiphon.app import build_package
 from antiphon.domain.model import ModelState
 from antiphon.domain.package import BuiltPackage, Overrides
+from tests.contract.conftest import contract_url
 from tests.support.server import TIMEOUT_S, InProcessServer, ProcessServer
 from tests.support.tiny import tiny_folder
 
+OWN = f"front-{os.getpid()}-"
+"""What the names of all indices begin with."""
 VECTOR: dict[str, Any] = {
     "type": "knn_vector", "dimension": 8, "method": {"name": "hnsw", "engine": "lucene", "space_type": "cosinesimil"},
 }  # fmt: skip
@@ -55,9 +59,13 @@ class Front:
         content = b"".join(json.dumps(line).encode() + b"\n" for line in lines)
         return self.ask("POST", path, content)
 
+    def name(self) -> str:
+        """Return a name that no other index has."""
+        return f"{OWN}{next(self.names)}"
+
     def index(self, **settings: Any) -> str:
         """Create an index that embeds ``text`` into ``v``, with its pipelines; return its name."""
-        name = f"docs{next(self.names)}"
+        name = self.name()
         embedding = {"text_embedding": {"model_id": "tiny", "field_map": {"text": "v"}}}
         self.ask("PUT", f"/_ingest/pipeline/{name}", {"processors": [embedding]})
         enricher = {"neural_query_enricher": {"default_model_id": "tiny"}}
@@ -108,16 +116,30 @@ def fronted(folder: Path, cluster: str, *, seed: int = 0, **settings: Any) -> It
         server.close()
 
 
+@dataclass(frozen=True)
+class Cluster:
+    """A cluster, and how to ask it."""
+
+    url: str
+    client: httpx.Client
+
+
 @pytest.fixture(scope="session")
-def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ProcessServer]:
-    """The cluster: a server without models."""
+def cluster(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    """A server of ours without models, or the one that ``$ANTIPHON_CONTRACT_URL`` names, such as a real node."""
+    named = contract_url(request.config)
+    if named is not None:
+        with httpx.Client(base_url=named, timeout=TIMEOUT_S) as client:
+            yield Cluster(named, client)
+            client.delete(f"/{OWN}*")
+        return
     server = ProcessServer(tmp_path_factory.mktemp("cluster"), {})
-    yield server
+    yield Cluster(server.url, server.client)
     server.close()
 
 
 @pytest.fixture(scope="session")
-def front(cluster: ProcessServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Front]:
+def front(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Front]:
     """A server in front of it, shared by tests that use indexes of their own."""
     with fronted(tmp_path_factory.mktemp("front"), cluster.url) as server:
         yield Front(server, cluster.client)

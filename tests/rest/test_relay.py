@@ -19,7 +19,7 @@ from antiphon.app import open_app
 from antiphon.errors import AntiphonError
 from antiphon.settings import Settings
 from tests.cli.conftest import build_tiny, wait_for_model
-from tests.rest.conftest import Front, Said, fronted, scripted
+from tests.rest.conftest import OWN, Cluster, Front, Said, fronted, scripted
 from tests.support.server import AsgiTransport, InProcessServer, ProcessServer
 
 JSON = {"content-type": "application/json"}
@@ -259,7 +259,7 @@ def test_settings_of_models_are_here_and_others_there(front: Front) -> None:
     there = {"persistent": {"action.auto_create_index": "true"}}
     assert front.ask("PUT", "/_cluster/settings", own)["acknowledged"] is True
     assert front.ask("PUT", "/_cluster/settings", there)["acknowledged"] is True
-    assert front.there.get("/_cluster/settings").json()["persistent"] == {"action": {"auto_create_index": "true"}}
+    assert front.there.get("/_cluster/settings").json()["persistent"]["action"] == {"auto_create_index": "true"}
     shown = front.ask("GET", "/_cluster/settings?flat_settings")["persistent"]
     assert shown["plugins.ml_commons.monitoring_request_count"] == "7"
     assert shown["action.auto_create_index"] == "true"
@@ -271,7 +271,7 @@ def test_settings_of_models_are_here_and_others_there(front: Front) -> None:
     assert (mixed.status_code, "two requests" in mixed.text) == (400, True)
 
 
-def test_two_servers_in_front_of_one_cluster_answer_alike(front: Front, cluster: ProcessServer, tmp_path: Path) -> None:
+def test_two_servers_in_front_of_one_cluster_answer_alike(front: Front, cluster: Cluster, tmp_path: Path) -> None:
     name = front.index()
     with fronted(tmp_path, cluster.url) as server:
         other = Front(server, cluster.client)
@@ -288,7 +288,7 @@ def test_two_servers_in_front_of_one_cluster_answer_alike(front: Front, cluster:
 
 
 def test_a_server_with_another_model_of_the_same_id_mixes_no_vectors(
-    front: Front, cluster: ProcessServer, tmp_path: Path
+    front: Front, cluster: Cluster, tmp_path: Path
 ) -> None:
     name = front.index()
     front.ask("PUT", f"/{name}/_doc/1?refresh=true", {"text": "tea"})
@@ -306,10 +306,10 @@ def test_a_server_with_another_model_of_the_same_id_mixes_no_vectors(
     assert len(front.ask("POST", f"/{name}/_search", body)["hits"]["hits"]) == 1
 
 
-def test_a_server_that_is_killed_loses_nothing(cluster: ProcessServer, tmp_path: Path) -> None:
+def test_a_server_that_is_killed_loses_nothing(cluster: Cluster, tmp_path: Path) -> None:
     server = ProcessServer(tmp_path, {"model": build_tiny(tmp_path), "cluster": cluster.url})
     wait_for_model(server)
-    name = "killed"
+    name = f"{OWN}killed"
     embedding = {"text_embedding": {"model_id": "tiny", "field_map": {"text": "v"}}}
     server.client.put(f"/_ingest/pipeline/{name}", json={"processors": [embedding]}).raise_for_status()
     for first in (0, 10):

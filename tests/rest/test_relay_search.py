@@ -172,7 +172,7 @@ SPACE = {"method": {"engine": "lucene"}}
 
 
 def semantic(front: Front, **more: Any) -> str:
-    name = f"semantic{next(front.names)}"
+    name = front.name()
     field = {"type": "semantic", "model_id": "tiny", "dense_embedding_config": SPACE, **more}
     body = {"mappings": {"_meta": {"mine": 1}, "properties": {"text": field}}, "settings": {"index.knn": True}}
     front.ask("PUT", f"/{name}", body)
@@ -219,7 +219,7 @@ def test_a_mapping_that_grows_keeps_what_it_remembers(front: Front) -> None:
 
 
 def test_a_template_may_hold_a_semantic_field(front: Front) -> None:
-    name = f"semantic{next(front.names)}"
+    name = front.name()
     field = {"type": "semantic", "model_id": "tiny", "dense_embedding_config": SPACE}
     body = {"index_patterns": [f"{name}-*"], "template": {
         "settings": {"index.knn": True}, "mappings": {"properties": {"text": field}},
