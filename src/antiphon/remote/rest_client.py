@@ -38,6 +38,7 @@ class RestClient:
     def __init__(self, endpoint: Endpoint | str) -> None:
         self._endpoint = read_endpoint(endpoint) if isinstance(endpoint, str) else endpoint
         self.url = self._endpoint.url
+        self._answered = False
         self._http = httpx.Client(
             base_url=self.url,
             timeout=_TIMEOUTS,
@@ -55,6 +56,7 @@ class RestClient:
             response = self._http.request(method, path, content=content, headers=headers)
         except httpx.HTTPError as error:
             raise Unavailable(self._failure(error)) from error
+        self._answered = True
         return Exchange(response.status_code, tuple(response.headers.multi_items()), response.content)
 
     def download(self, path: str, target: Path, on_bytes: Callable[[int], None]) -> None:
@@ -125,7 +127,9 @@ class RestClient:
         if isinstance(error, (httpx.ConnectError, httpx.ConnectTimeout)):
             how = "start a server with `antiphon serve`, or name one with --url"
             return f"nothing answers at {self.url} ({error}): {how}"
-        return f"the connection to {self.url} broke off: {error or type(error).__name__}"
+        broken = f"the connection to {self.url} broke off: {str(error) or type(error).__name__}"
+        plain = self.url.startswith("http:") and not self._answered
+        return f"{broken}; if it speaks https, write that" if plain else broken
 
     def __enter__(self) -> Self:
         return self

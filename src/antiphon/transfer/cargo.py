@@ -12,13 +12,12 @@ from antiphon.transfer.definitions import (
     INGEST,
     SEARCH,
     TEMPLATES,
-    IndexDefinition,
     everything,
     model_ids_in,
     pipelines_of,
-    read_index,
     search_pipelines_of,
 )
+from antiphon.transfer.indexes import IndexDefinition, must_be_open, read_index
 from antiphon.transfer.models import SourceModel
 from antiphon.transfer.side import Side
 
@@ -55,6 +54,7 @@ def load_cargo(source: Side, indexes: Iterable[str], model_of: ModelOf, *, all_o
         found = read_index(source, one_index(name))
         if found is None:
             raise IllegalArgument(f"there is no index [{name}] on {source.name}")
+        must_be_open(source, found.name)
         cargo.indexes.append(found)
     if all_of_it:
         cargo.ingest = pipelines_of(source, everything(source, INGEST))

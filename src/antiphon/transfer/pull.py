@@ -9,23 +9,28 @@ from antiphon.errors import IllegalArgument
 from antiphon.remote import one_index
 from antiphon.transfer.definitions import (
     INGEST,
-    PIPELINE_SETTINGS,
     SEARCH,
-    IndexDefinition,
     Translation,
     model_ids_in,
     pipelines_of,
     push_definitions,
-    push_index,
-    read_index,
     search_pipelines_of,
-    set_pipelines,
 )
 from antiphon.transfer.documents import check_documents, copy_documents, tell
+from antiphon.transfer.indexes import (
+    PIPELINE_SETTINGS,
+    SEARCH_SETTING,
+    IndexDefinition,
+    must_be_open,
+    must_have_sources,
+    push_index,
+    read_index,
+    set_pipelines,
+)
 from antiphon.transfer.journal import Journal
 from antiphon.transfer.side import Side
 
-_REFERENCES = (*PIPELINE_SETTINGS, "index.search.default_pipeline")
+_REFERENCES = (*PIPELINE_SETTINGS, SEARCH_SETTING)
 
 
 def pull(cluster: Side, here: Side, name: str, model_id: str | None, engine: str | None, journal: Journal) -> None:
@@ -37,9 +42,12 @@ def pull(cluster: Side, here: Side, name: str, model_id: str | None, engine: str
     if index is None:
         raise IllegalArgument(f"there is no index [{name}] on {cluster.name}")
     journal.title(f"index {index.name} from {cluster.name}")
+    must_be_open(cluster, index.name)
+    must_have_sources(index, cluster, journal)
     ingest, search = _pipelines(cluster, index)
     ids = dict.fromkeys(model_ids_in([ingest, search, index.mappings]))
-    if ids and model_id is None:
+    stays_behind = bool(ids) and model_id is None
+    if stays_behind:
         journal.note(f"its pipelines stay behind, they name the models {', '.join(ids)}: bring them with --model ID")
         index = replace(index, settings={k: v for k, v in index.settings.items() if k not in _REFERENCES})
         ingest, search = {}, {}
@@ -49,8 +57,9 @@ def pull(cluster: Side, here: Side, name: str, model_id: str | None, engine: str
     push_definitions(SEARCH, search, here, translate, journal)
     was_there = push_index(index, here, translate, journal)
     copied = copy_documents(cluster, here, index.name, journal, fresh=not was_there)
-    tell(copied, index.name, journal)
-    set_pipelines(index, here, journal)
+    tell(copied, index.name, here, journal)
+    if not stays_behind:  # else the index keeps what it has here
+        set_pipelines(index, here, journal)
     if not journal.dry_run:
         check_documents(cluster, here, index.name, copied.sample, journal)
 

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from antiphon.transfer.cargo import Cargo, embedded_fields
 from antiphon.transfer.definitions import (
     INGEST,
-    differences,
     differing_definitions,
     push_definitions,
-    push_index,
-    read_index,
-    set_pipelines,
 )
 from antiphon.transfer.documents import check_documents, copy_documents, sample_ids, tell
+from antiphon.transfer.indexes import (
+    IndexDefinition,
+    differing_aliases,
+    differing_parts,
+    differing_pipelines,
+    push_index,
+    read_namesake,
+    set_pipelines,
+)
 from antiphon.transfer.journal import Journal
 from antiphon.transfer.parity import Embedding, Options, compare_rankings
 from antiphon.transfer.place import How, Inspect, Placed, Places, find_models, place_models, translation
@@ -38,7 +45,7 @@ def push(
         journal.title(f"index {index.name}")
         was_there = push_index(index, target, translate, journal)
         copied = copy_documents(source, target, index.name, journal, fresh=not was_there)
-        tell(copied, index.name, journal)
+        tell(copied, index.name, target, journal)
         set_pipelines(index, target, journal)
         if not journal.dry_run:
             check_documents(source, target, index.name, copied.sample, journal)
@@ -59,16 +66,24 @@ def diff(source: Side | None, target: Side, cargo: Cargo, how: How, options: Opt
     present = []
     for index in cargo.indexes:
         journal.title(f"index {index.name}")
-        other = read_index(target, index.name)
+        other = read_namesake(target, index.name)
         if other is None:
             journal.fail(f"[{index.name}] is not there")
             continue
         present.append(index)
-        if differing := differences(translate(index.mappings), other.mappings):
-            journal.fail(f"the mapping of [{index.name}] is another there: {', '.join(differing[:5])}")
+        _diff_index(index, other, translate(index.mappings), target, journal)
         check_documents(source, target, index.name, sample_ids(source, index.name), journal)
     cargo.indexes[:] = present
     _compare_rankings(source, target, cargo, places, options, journal)
+
+
+def _diff_index(
+    index: IndexDefinition, other: IndexDefinition, mappings: dict[str, Any], target: Side, journal: Journal
+) -> None:
+    differing = [*differing_parts(index, mappings, other), *differing_pipelines(index, other)]
+    differing += [f"the alias [{name}]" for name in differing_aliases(index, target, other)]
+    for what in differing:
+        journal.fail(f"{what} of [{index.name}] is another there")
 
 
 def _compare_rankings(
