@@ -17,7 +17,7 @@ import pytest
 
 from antiphon.transfer import documents
 from tests.cli.conftest import Run
-from tests.cli.test_push import CERTIFICATE, here, other
+from tests.cli.test_push import CERTIFICATE, allow_uploads, delete_models, here, other, pushed_model
 from tests.cli.test_rest_client import Answer, scripted
 from tests.support.server import ProcessServer
 
@@ -267,3 +267,30 @@ def test_http_to_a_port_of_https_is_told(run: Run) -> None:
         server.http.socket = context.wrap_socket(server.http.socket, server_side=True)
         code, _, err = run("push", "x", "--to", f"http://localhost:{server.port}")
     assert (code, err.endswith("; if it speaks https, write that\n")) == (1, True), err
+
+
+def test_an_index_that_is_refused_keeps_no_other_back(here: ProcessServer, other: ProcessServer, run: Run) -> None:
+    put(here, "/bystander", {"mappings": MAPPING})
+    put(other, f"/{NAME}", {})
+    other.client.post(f"/{NAME}/_close").raise_for_status()
+    code, out, err = run("push", NAME, "bystander", "--to", other.url, "--json")
+    assert code == 1
+    assert f"FAILED: [{NAME}] is closed on Antiphon" in err
+    assert json.loads(out)["changes"] == ["create index [bystander]"]
+    assert [*json.loads(out)["documents"]] == ["bystander"]
+    assert run("pull", NAME, "bystander", "--from", other.url)[0] == 1
+    assert err.endswith("antiphon: 1 failure, see above\n")
+
+
+def test_pushes_of_one_model_wait_for_each_other(other: ProcessServer, run: Run) -> None:
+    """Whoever comes second waits for the deploy of the first; none fails as a duplicate."""
+    allow_uploads(other, "true")
+    assert run("push", "tiny", "--to", other.url)[0] == 0
+    for _ in range(3):
+        other.client.post(f"/_plugins/_ml/models/{pushed_model(other)}/_undeploy").raise_for_status()
+        command = [sys.executable, "-m", "antiphon", "push", "tiny", "--to", other.url]
+        pushes = [subprocess.Popen(command, stderr=subprocess.PIPE, text=True) for _ in range(3)]
+        for push in pushes:
+            _, err = push.communicate()
+            assert push.returncode == 0, err
+    delete_models(other)

@@ -140,8 +140,7 @@ def pull(
 
     endpoint = other_server(from_, "--from", ca_cert, insecure=insecure)
     with _working(url, endpoint, dry_run=dry_run, as_json=as_json) as work:
-        for name in names:
-            transfer.pull(work.target, work.here, name, model, engine, work.journal)
+        transfer.pull(work.target, work.here, names, model, engine, work.journal)
 
 
 def _quiet(what: str, done: int, total: int) -> None:
@@ -299,7 +298,7 @@ def _end(journal: Journal, agreed: str, *, as_json: bool) -> None:
         typer.echo(json.dumps(result, ensure_ascii=False))
     if journal.failures:
         number = len(journal.failures)
-        raise AntiphonError(f"{'a comparison' if number == 1 else f'{number} comparisons'} failed, see above")
+        raise AntiphonError(f"{number} failure{'' if number == 1 else 's'}, see above")
     if not journal.changes:
         say(agreed)
     else:

@@ -17,7 +17,7 @@ from antiphon.transfer.definitions import (
     pipelines_of,
     search_pipelines_of,
 )
-from antiphon.transfer.indexes import IndexDefinition, must_be_open, read_index
+from antiphon.transfer.indexes import IndexDefinition, read_index
 from antiphon.transfer.models import SourceModel
 from antiphon.transfer.side import Side
 
@@ -54,7 +54,6 @@ def load_cargo(source: Side, indexes: Iterable[str], model_of: ModelOf, *, all_o
         found = read_index(source, one_index(name))
         if found is None:
             raise IllegalArgument(f"there is no index [{name}] on {source.name}")
-        must_be_open(source, found.name)
         cargo.indexes.append(found)
     if all_of_it:
         cargo.ingest = pipelines_of(source, everything(source, INGEST))

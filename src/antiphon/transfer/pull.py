@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from antiphon.errors import IllegalArgument
+from antiphon.errors import AntiphonError, IllegalArgument, Unavailable
 from antiphon.remote import one_index
 from antiphon.transfer.definitions import (
     INGEST,
@@ -33,11 +34,26 @@ from antiphon.transfer.side import Side
 _REFERENCES = (*PIPELINE_SETTINGS, SEARCH_SETTING)
 
 
-def pull(cluster: Side, here: Side, name: str, model_id: str | None, engine: str | None, journal: Journal) -> None:
-    """Make the index here as it is there. With ``model_id``, a model here, its pipelines come too and use that one.
+def pull(
+    cluster: Side, here: Side, names: Sequence[str], model_id: str | None, engine: str | None, journal: Journal
+) -> None:
+    """Make the indexes here as they are there; one that is refused fails and keeps no other back.
 
-    Without it what refers to models stays behind: the vectors are here, and can be asked by ``knn``.
+    With ``model_id``, a model here, their pipelines come too and use that one. Without it what refers to models stays
+    behind: the vectors are here, and can be asked by ``knn``.
     """
+    for name in names:
+        try:
+            _pull(cluster, here, name, model_id, engine, journal)
+        except Unavailable:
+            raise
+        except AntiphonError as error:
+            if len(names) == 1:
+                raise
+            journal.fail(error.reason)
+
+
+def _pull(cluster: Side, here: Side, name: str, model_id: str | None, engine: str | None, journal: Journal) -> None:
     index = read_index(cluster, one_index(name))
     if index is None:
         raise IllegalArgument(f"there is no index [{name}] on {cluster.name}")

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
+from antiphon.errors import AntiphonError, ResourceNotFound, Unavailable
 from antiphon.transfer.cargo import Cargo, embedded_fields
 from antiphon.transfer.definitions import (
     INGEST,
@@ -16,6 +18,7 @@ from antiphon.transfer.indexes import (
     differing_aliases,
     differing_parts,
     differing_pipelines,
+    must_be_open,
     push_index,
     read_namesake,
     set_pipelines,
@@ -41,14 +44,17 @@ def push(
     if source is None:  # models only
         return
     translate = translation(INGEST, target, places, how)
-    for index in cargo.indexes:
-        journal.title(f"index {index.name}")
+
+    def bring(index: IndexDefinition) -> None:
+        must_be_open(source, index.name)
         was_there = push_index(index, target, translate, journal)
         copied = copy_documents(source, target, index.name, journal, fresh=not was_there)
         tell(copied, index.name, target, journal)
         set_pipelines(index, target, journal)
         if not journal.dry_run:
             check_documents(source, target, index.name, copied.sample, journal)
+
+    _one_by_one(cargo, bring, journal)
     if not journal.dry_run:
         _compare_rankings(source, target, cargo, places, options, journal)
 
@@ -63,18 +69,33 @@ def diff(source: Side | None, target: Side, cargo: Cargo, how: How, options: Opt
     if source is None:  # models only
         return
     translate = translation(INGEST, target, places, how)
-    present = []
-    for index in cargo.indexes:
-        journal.title(f"index {index.name}")
+
+    def compare(index: IndexDefinition) -> None:
+        must_be_open(source, index.name)
         other = read_namesake(target, index.name)
         if other is None:
-            journal.fail(f"[{index.name}] is not there")
-            continue
-        present.append(index)
+            raise ResourceNotFound(f"[{index.name}] is not there")
         _diff_index(index, other, translate(index.mappings), target, journal)
         check_documents(source, target, index.name, sample_ids(source, index.name), journal)
-    cargo.indexes[:] = present
+
+    _one_by_one(cargo, compare, journal)
     _compare_rankings(source, target, cargo, places, options, journal)
+
+
+def _one_by_one(cargo: Cargo, work: Callable[[IndexDefinition], None], journal: Journal) -> None:
+    """Do something with every index; one that is refused fails, leaves the cargo, and keeps no other back."""
+    done = []
+    for index in cargo.indexes:
+        journal.title(f"index {index.name}")
+        try:
+            work(index)
+        except Unavailable:
+            raise
+        except AntiphonError as error:
+            journal.fail(error.reason)
+        else:
+            done.append(index)
+    cargo.indexes[:] = done
 
 
 def _diff_index(
