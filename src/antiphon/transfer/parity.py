@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
@@ -75,6 +75,7 @@ def compare_rankings(
     fields = read_fields(source.client.ask("GET", f"/{segment(index)}/_mapping"))
     texts = text_fields(fields)
     most = min(most_hits(source, index), most_hits(target, index))
+    options = replace(options, k=max(1, min(options.k, most // 2)))  # as many again are asked for, see compare_hits
     queries = list(options.queries or _queries(source, index, texts, min(options.count, most)))[: options.count]
     if not queries:
         journal.note(f"[{index}] has no texts to ask for: its rankings are not compared")
