@@ -17,11 +17,11 @@ import pytest
 
 from antiphon.transfer import documents
 from tests.cli.conftest import Run
-from tests.cli.test_push import CERTIFICATE, allow_uploads, delete_models, here, other, pushed_model
+from tests.cli.test_push import CERTIFICATE, allow_uploads, delete_models, here, index, other, pushed_model
 from tests.cli.test_rest_client import Answer, scripted
 from tests.support.server import ProcessServer
 
-__all__ = ["here", "other"]
+__all__ = ["here", "index", "other"]
 NAME = "peculiar"
 MAPPING = {"properties": {"text": {"type": "text"}, "n": {"type": "integer"}}}
 BLOCK = "index.blocks.write"
@@ -294,3 +294,34 @@ def test_pushes_of_one_model_wait_for_each_other(other: ProcessServer, run: Run)
             _, err = push.communicate()
             assert push.returncode == 0, err
     delete_models(other)
+
+
+def test_a_pull_without_a_model_keeps_the_pipelines_that_are_here(
+    here: ProcessServer, other: ProcessServer, run: Run, index: str
+) -> None:
+    assert run("push", index, "--to", other.url)[0] == 0
+    code, out, err = run("pull", index, "--from", other.url, "--json")
+    assert (code, json.loads(out)["changes"]) == (0, []), err
+    assert "its pipelines stay behind" in err
+    settings = here.client.get(f"/{index}/_settings?flat_settings=true").json()[index]["settings"]
+    assert settings["index.default_pipeline"] == f"{index}-semantic"
+    delete_models(other)
+
+
+def test_documents_alone_come_into_an_index_of_another_mapping(
+    here: ProcessServer, other: ProcessServer, run: Run
+) -> None:
+    pull = ["pull", NAME, "--from", here.url, "--url", other.url, "--documents-only"]
+    code, _, err = run(*pull)
+    assert (code, f"there is no index [{NAME}] here: make it" in err) == (1, True)
+    put(other, f"/{NAME}", {"mappings": {"properties": {"text": {"type": "keyword"}}}})
+    before = other.client.get(f"/{NAME}").json()[NAME]
+    code, _, err = run(*pull, "--dry-run")
+    assert (code, count(other)) == (0, 0), err
+    code, out, err = run(*pull, "--json")
+    assert (code, len(json.loads(out)["changes"])) == (0, 1), err
+    assert f"the mapping (properties.text.type, properties.n) of [{NAME}] stays another here" in err
+    after = other.client.get(f"/{NAME}").json()[NAME]
+    assert after["mappings"]["properties"]["text"] == before["mappings"]["properties"]["text"]
+    assert (after["settings"], count(other)) == (before["settings"], 2)
+    assert run(*pull)[2].endswith("nothing changed: both sides agree\n")

@@ -129,6 +129,9 @@ def pull(
         str | None, typer.Option("--model", "-m", help="Id of the model here that its pipelines shall use.")
     ] = None,
     engine: Engine = None,
+    documents_only: Annotated[
+        bool, typer.Option("--documents-only", help="Into indexes that you made here: nothing of them is changed.")
+    ] = False,
     dry_run: DryRun = False,
     ca_cert: CaCert = None,
     insecure: Insecure = False,
@@ -138,9 +141,12 @@ def pull(
     """Bring indexes from a cluster to this server: mapping, documents and vectors."""
     from antiphon import transfer
 
+    if documents_only and (model is not None or engine is not None):
+        raise IllegalArgument("--documents-only excludes --model and --engine")
+    wanted = transfer.Wanted(model, engine, documents_only)
     endpoint = other_server(from_, "--from", ca_cert, insecure=insecure)
     with _working(url, endpoint, dry_run=dry_run, as_json=as_json) as work:
-        transfer.pull(work.target, work.here, names, model, engine, work.journal)
+        transfer.pull(work.target, work.here, names, wanted, work.journal)
 
 
 def _quiet(what: str, done: int, total: int) -> None:

@@ -118,7 +118,7 @@ def push_index(index: IndexDefinition, target: Side, translate: Translation, jou
     if there is None:
         _create(index, mappings, target, journal)
     else:
-        _must_be_writable(there, target)
+        must_be_writable(there, target)
         _extend(index, mappings, there, target, journal)
     if journal.dry_run:
         return there is not None
@@ -223,7 +223,8 @@ def _free_aliases(index: IndexDefinition, wanted: Mapping[str, Any], target: Sid
     return free
 
 
-def _must_be_writable(there: IndexDefinition, target: Side) -> None:
+def must_be_writable(there: IndexDefinition, target: Side) -> None:
+    """AntiphonError when the index is blocked against writing."""
     blocks = [key for key, value in there.settings.items() if key.startswith(_BLOCKS) and str(value).lower() == "true"]
     if blocks:
         raise AntiphonError(
