@@ -15,11 +15,14 @@ from typing import Any
 
 import pytest
 
+from antiphon.app import build_package
+from antiphon.domain.package import Overrides
 from antiphon.transfer import documents
 from tests.cli.conftest import Run
 from tests.cli.test_push import CERTIFICATE, allow_uploads, delete_models, here, index, other, pushed_model
 from tests.cli.test_rest_client import Answer, scripted
 from tests.support.server import ProcessServer
+from tests.support.tiny import tiny_folder
 
 __all__ = ["here", "index", "other"]
 NAME = "peculiar"
@@ -305,6 +308,25 @@ def test_a_pull_without_a_model_keeps_the_pipelines_that_are_here(
     assert "its pipelines stay behind" in err
     settings = here.client.get(f"/{index}/_settings?flat_settings=true").json()[index]["settings"]
     assert settings["index.default_pipeline"] == f"{index}-semantic"
+    delete_models(other)
+
+
+def test_a_pull_with_a_model_that_is_not_that_one_is_told(
+    here: ProcessServer, other: ProcessServer, run: Run, index: str, tmp_path: Path
+) -> None:
+    assert run("push", index, "--to", other.url)[0] == 0
+    code, _, err = run("pull", index, "--from", other.url, "--model", "nothing-such")
+    assert (code, "there is no model [nothing-such] on Antiphon" in err) == (1, True)
+    assert "is another file" not in run("pull", index, "--from", other.url, "--model", "tiny")[2]
+    overrides = Overrides(name="symmetric")
+    package = build_package(str(tiny_folder(tmp_path / "other")), tmp_path / "symmetric.zip", overrides=overrides).path
+    assert run("push", package, "--to", here.url, "--url", "http://127.0.0.1:1", "--apply-settings")[0] == 0
+    query = {"query": {"term": {"name.keyword": "symmetric"}}}
+    [hit] = here.client.post("/_plugins/_ml/models/_search", json=query).json()["hits"]["hits"]
+    err = run("pull", index, "--from", other.url, "--model", hit["_id"], "--dry-run")[2]
+    assert f"[{hit['_id']}] is another file than [{pushed_model(other)}] there" in err
+    here.client.post(f"/_plugins/_ml/models/{hit['_id']}/_undeploy").raise_for_status()
+    here.client.delete(f"/_plugins/_ml/models/{hit['_id']}").raise_for_status()
     delete_models(other)
 
 

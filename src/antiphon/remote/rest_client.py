@@ -119,6 +119,8 @@ class RestClient:
         self._http.close()
 
     def _failure(self, error: httpx.HTTPError) -> str:
+        if "CERTIFICATE_VERIFY_FAILED" in str(error) and "mismatch" in str(error):
+            return f"the certificate of {self.url} is for another name: write that name in the address ({error})"
         if "CERTIFICATE_VERIFY_FAILED" in str(error):
             how = "set SSL_CERT_FILE, or --ca-cert where there is one, to its authority's"
             return f"the certificate of {self.url} is not trusted: {how} ({error})"

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from antiphon.errors import AntiphonError, IllegalArgument, Unavailable
-from antiphon.remote import one_index
+from antiphon.remote import one_index, segment
 from antiphon.transfer.definitions import (
     INGEST,
     SEARCH,
@@ -32,6 +32,7 @@ from antiphon.transfer.indexes import (
     set_pipelines,
 )
 from antiphon.transfer.journal import Journal
+from antiphon.transfer.models import ML
 from antiphon.transfer.side import Side
 
 _REFERENCES = (*PIPELINE_SETTINGS, SEARCH_SETTING)
@@ -88,6 +89,8 @@ def _pull(cluster: Side, here: Side, name: str, wanted: Wanted, journal: Journal
         index = replace(index, settings=settings, mappings=mappings)
         ingest, search = {}, {}
     known = {one: model_id for one in ids if model_id is not None}
+    if model_id is not None:
+        _must_be_the_same(cluster, ids, here, model_id, journal)
     translate = Translation(known, wanted.engine, keeps_semantic=model_id is not None)
     push_definitions(INGEST, ingest, here, translate, journal)
     push_definitions(SEARCH, search, here, translate, journal)
@@ -95,6 +98,21 @@ def _pull(cluster: Side, here: Side, name: str, wanted: Wanted, journal: Journal
     _documents(cluster, here, index.name, journal, fresh=not was_there)
     if not stays_behind:  # else the index keeps what it has here
         set_pipelines(index, here, journal)
+
+
+def _must_be_the_same(cluster: Side, ids: Iterable[str], here: Side, model_id: str, journal: Journal) -> None:
+    """IllegalArgument when there is no such model here; one of another file than those there is told."""
+    ours = here.client.find(f"{ML}/models/{segment(model_id)}")
+    if ours is None:
+        raise IllegalArgument(f"there is no model [{model_id}] on {here.name}")
+    for one in ids:
+        theirs = cluster.client.find(f"{ML}/models/{segment(one)}") or {}
+        files = {document.get("model_content_hash_value") for document in (ours, theirs)} - {None}
+        if len(files) > 1:
+            journal.note(
+                f"[{model_id}] is another file than [{one}] there: searches fit the vectors only if it is the same "
+                "model in another precision"
+            )
 
 
 def _anonymous(mappings: dict[str, Any]) -> dict[str, Any]:
