@@ -256,3 +256,97 @@ def test_a_connected_cluster_writes_and_searches_by_itself(
         client.put(f"/{INDEX}/_doc/new?refresh=true", json=text).raise_for_status()
     ours, theirs = (client.get(f"/{INDEX}/_doc/new").json()["_source"]["vector"] for client in (here.client, other))
     assert theirs == pytest.approx(ours, abs=1e-5)
+
+
+PECULIAR: dict[str, Any] = {
+    "settings": {
+        "knn": True,
+        "max_result_window": 2,
+        "merge_on_flush.enabled": True,
+        "number_of_shards": 3,
+        "analysis": {"analyzer": {"own": {"tokenizer": "standard", "filter": ["lowercase", "stop"]}}},
+    },
+    "aliases": {"peculiar-hidden": {"is_hidden": True}, "peculiar-one": {"filter": {"term": {"n": 1}}, "routing": "a"}},
+    "mappings": {
+        "dynamic": "false",
+        "_source": {"excludes": ["secret"]},
+        "properties": {
+            "text": {"type": "text", "analyzer": "own", "fields": {"raw": {"type": "keyword"}}},
+            "n": {"type": "long"},
+            "secret": {"type": "keyword"},
+            "parts": {"type": "nested", "properties": {"day": {"type": "date", "format": "yyyy/MM/dd"}}},
+            "bytes": {
+                "type": "knn_vector",
+                "dimension": 8,
+                "data_type": "byte",
+                "method": {"name": "hnsw", "engine": "lucene", "space_type": "l2"},
+            },
+        },
+    },
+}
+IDS = ("a/b?c#d%2F+ e", "é水😀", "x" * 512, '"quoted\\', "*", "null")
+
+
+def test_a_peculiar_index_of_a_node_comes_with_notes(
+    here: ProcessServer, other: httpx.Client, real: bool, run: Run
+) -> None:
+    """What only a real node can have: each thing that does not come is named, and a second run changes nothing."""
+    if not real:
+        pytest.skip("only a real node has these")
+    name = "peculiar"
+    other.delete(f"/{name}")
+    other.put(f"/{name}", json=PECULIAR).raise_for_status()
+    lines: list[str] = []
+    for number, doc_id in enumerate(IDS):
+        parts = [{"day": "2020/01/02"}, {"day": "2021/01/02"}]
+        text = SENTENCES[number].format(number)
+        document = {"text": text, "n": number, "secret": "s", "parts": parts, "bytes": [number - 3] * 8}
+        lines += [json.dumps({"index": {"_id": doc_id}}), json.dumps(document)]
+    headers = {"content-type": "application/x-ndjson"}
+    content = "\n".join([*lines, ""]).encode()
+    assert other.post(f"/{name}/_bulk?refresh=true", content=content, headers=headers).json()["errors"] is False
+    other.put(f"/{name}/_settings", json={"index.blocks.write": True}).raise_for_status()
+    try:
+        code, out, err = run("pull", name, "--from", address(other), "--json")
+        assert code == 0, err
+        assert json.loads(out)["documents"] == {name: {"there": len(IDS), "here": len(IDS), "differing": 0}}
+        for said in (
+            f"_source of [{name}] excludes secret: what it leaves out can be searched on OpenSearch",
+            "index.merge_on_flush.enabled stays behind: Antiphon",
+            "index.blocks.write stays behind: it would keep the documents out",
+            "the alias [peculiar-hidden] will not be hidden here",
+        ):
+            assert said in err
+        other.put(f"/{name}/_settings", json={"index.blocks.write": None}).raise_for_status()
+        code, out, err = run("pull", name, "--from", address(other), "--json")
+        assert (code, json.loads(out)["changes"]) == (0, []), err
+        code, _, err = run("diff", name, "--to", address(other))
+        assert code == 0, err
+        code, out, err = run("push", name, "--to", address(other), "--json")
+        assert (code, json.loads(out)["changes"]) == (0, []), err
+    finally:
+        other.delete(f"/{name}")
+        here.client.delete(f"/{name}")
+
+
+def test_a_number_that_is_infinite_is_refused_by_name(
+    here: ProcessServer, other: httpx.Client, real: bool, run: Run
+) -> None:
+    """A node keeps it as it was written, where nobody maps it; JSON has no infinity that could be sent on."""
+    if not real:
+        pytest.skip("an Antiphon server takes no such document")
+    name = "infinite"
+    other.delete(f"/{name}")
+    other.put(f"/{name}", json={"mappings": {"dynamic": "false"}}).raise_for_status()
+    headers = {"content-type": "application/json"}
+    for doc_id, number in (("large", str(10**30)), ("infinite", "1e400"), ("minus zero", "-0.0")):
+        content = f'{{"x": {number}}}'
+        other.put(f"/{name}/_doc/{doc_id}?refresh=true", content=content, headers=headers).raise_for_status()
+    try:
+        code, out, err = run("pull", name, "--from", address(other), "--json")
+        assert code == 1
+        assert f"1 documents of [{name}] were refused here: [infinite] holds a number beyond 1.8e308" in err
+        assert json.loads(out)["documents"] == {name: {"there": 3, "here": 2, "differing": 1}}
+    finally:
+        other.delete(f"/{name}")
+        here.client.delete(f"/{name}")

@@ -43,6 +43,7 @@ class RestClient:
         self._endpoint = read_endpoint(endpoint) if isinstance(endpoint, str) else endpoint
         self._advice = advice
         self.url = self._endpoint.url
+        self._answered = False
         self._http = httpx.Client(
             base_url=self.url,
             timeout=_TIMEOUTS,
@@ -68,6 +69,7 @@ class RestClient:
             response = self._http.request(method, path, content=content, headers=headers, auth=auth)
         except httpx.HTTPError as error:
             raise Unavailable(self._failure(error)) from error
+        self._answered = True
         return Exchange(response.status_code, tuple(response.headers.multi_items()), response.content)
 
     def download(self, path: str, target: Path, on_bytes: Callable[[int], None]) -> None:
@@ -130,6 +132,8 @@ class RestClient:
         self._http.close()
 
     def _failure(self, error: httpx.HTTPError) -> str:
+        if "CERTIFICATE_VERIFY_FAILED" in str(error) and "mismatch" in str(error):
+            return f"the certificate of {self.url} is for another name: write that name in the address ({error})"
         if "CERTIFICATE_VERIFY_FAILED" in str(error):
             how = "set SSL_CERT_FILE, --ca-cert or --cluster-ca-cert to its authority's"
             return f"the certificate of {self.url} is not trusted: {how} ({error})"
@@ -137,7 +141,9 @@ class RestClient:
             return f"{self.url} does not speak https: try http ({error})"
         if isinstance(error, (httpx.ConnectError, httpx.ConnectTimeout)):
             return f"nothing answers at {self.url} ({error}): {self._advice}"
-        return f"the connection to {self.url} broke off: {error or type(error).__name__}"
+        broken = f"the connection to {self.url} broke off: {str(error) or type(error).__name__}"
+        plain = self.url.startswith("http:") and not self._answered
+        return f"{broken}; if it speaks https, write that" if plain else broken
 
     def __enter__(self) -> Self:
         return self

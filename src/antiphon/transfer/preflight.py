@@ -11,7 +11,7 @@ from typing import Any
 from antiphon.domain.package import PackageInspection
 from antiphon.errors import AntiphonError
 from antiphon.remote import reason_of
-from antiphon.transfer.definitions import IndexDefinition
+from antiphon.transfer.indexes import IndexDefinition
 from antiphon.transfer.journal import Journal
 from antiphon.transfer.models import SourceModel, find_model
 from antiphon.transfer.side import Side
