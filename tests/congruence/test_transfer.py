@@ -102,7 +102,7 @@ def model_ids(client: httpx.Client) -> set[str]:
 
 def clean(client: httpx.Client, before: set[str]) -> None:
     """Remove what these tests leave on the other server: not the models that were there before."""
-    client.delete(f"/{INDEX},connected", params={"ignore_unavailable": "true"})
+    client.delete(f"/{INDEX},connected,meant", params={"ignore_unavailable": "true"})
     for path in (f"_ingest/pipeline/{INDEX}", "_ingest/pipeline/connected"):
         client.delete(f"/{path}")
     for model_id in model_ids(client) - before:
@@ -350,3 +350,30 @@ def test_a_number_that_is_infinite_is_refused_by_name(
     finally:
         other.delete(f"/{name}")
         here.client.delete(f"/{name}")
+
+
+def test_semantic_fields_go_there_and_come_back(here: ProcessServer, other: httpx.Client, real: bool, run: Run) -> None:
+    space = {"model_config": {"model_type": "bert", "additional_config": {"space_type": "cosinesimil"}}}
+    here.client.put(f"/_plugins/_ml/models/{deployed(here)[0]}", json=space).raise_for_status()
+    field = {"type": "semantic", "model_id": deployed(here)[0]}
+    made = here.client.put(
+        "/meant", json={"settings": {"index.knn": True}, "mappings": {"properties": {"text": field}}}
+    )
+    assert made.status_code == httpx.codes.OK, made.text
+    for number, text in enumerate(SENTENCES):
+        here.client.put(f"/meant/_doc/{number}?refresh=true", json={"text": text.format(number)}).raise_for_status()
+    query = {"query": {"neural": {"text": {"query_text": "how hot is the water?", "k": 5}}}}
+    before = [hit["_id"] for hit in here.client.post("/meant/_search", json=query).json()["hits"]["hits"]]
+    code, out, err = run("push", "meant", "--to", address(other), "--engine", "lucene", "--apply-settings", "--json")
+    assert code == 0, err
+    assert json.loads(out)["documents"] == {"meant": {"here": 6, "there": 6, "differing": 0}}
+    mappings = other.get("/meant/_mapping").json()["meant"]["mappings"]
+    assert mappings["properties"]["text"]["type"] == ("text" if real else "semantic")
+    if real:
+        assert mappings["_meta"]["antiphon"]["semantic"]["text"]["model_id"] in model_ids(other)
+    assert json.loads(run("push", "meant", "--to", address(other), "--engine", "lucene", "--json")[1])["changes"] == []
+    here.client.delete("/meant").raise_for_status()
+    code, _, err = run("pull", "meant", "--from", address(other), "--model", deployed(here)[0])
+    assert code == 0, err
+    assert here.client.get("/meant/_mapping").json()["meant"]["mappings"]["properties"]["text"]["type"] == "semantic"
+    assert [hit["_id"] for hit in here.client.post("/meant/_search", json=query).json()["hits"]["hits"]] == before

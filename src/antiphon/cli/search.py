@@ -105,7 +105,7 @@ def _meaning(
 
 def _vector(client: RestClient, way: Semantic, text: str) -> list[float] | None:
     """Return the vector of a query by ``_predict`` where neural queries cannot say that it is one: before 3.5."""
-    side = Side.read(client)
+    side = Side.read(client, "there")
     if way.model_id is None or side.searches_by_roles:
         return None
     model = client.find(f"/_plugins/_ml/models/{segment(way.model_id)}") or {}

@@ -150,8 +150,10 @@ def _expanded(body: Mapping[str, Any], prefix: str, lookup: Callable[[str], Mode
         properties[name] = _expanded(definition, f"{path}.", lookup)
         if definition.get("type") == "semantic":
             sibling = ".".join([*name.split(".")[:-1], info_name(name.rpartition(".")[2], definition)])
+            if sibling in body["properties"]:
+                continue
             try:
-                properties.setdefault(sibling, _info(definition, lookup))
+                properties[sibling] = _info(definition, lookup)
             except IllegalArgument as error:
                 raise IllegalArgument(
                     f"Failed to transform the mapping for the semantic field at {path} due to {error.reason}",

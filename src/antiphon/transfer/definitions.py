@@ -6,7 +6,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from antiphon.errors import AntiphonError
+from antiphon.domain.semantic import ModelFacts
+from antiphon.domain.semantic_meta import plain_mapping
+from antiphon.errors import AntiphonError, IllegalArgument
 from antiphon.remote import reason_of, segment
 from antiphon.transfer.journal import Journal
 from antiphon.transfer.side import Side
@@ -17,23 +19,38 @@ TEMPLATES = ("_component_template", "_index_template")
 
 @dataclass(frozen=True, slots=True)
 class Translation:
-    """What differs between the sides: ``model_ids`` from here to there, the ``engine`` of vectors (None: as here)."""
+    """What differs between the sides: ``model_ids`` from here to there, the ``engine`` of vectors (None: as here).
+
+    ``facts`` is known of the models by their ids there. A side that does not keep ``semantic`` fields gets them as
+    ``antiphon serve --cluster`` makes them: text beside vectors, remembered in ``_meta``.
+    """
 
     model_ids: Mapping[str, str] = field(default_factory=dict)
     engine: str | None = None
     keeps_semantic: bool = True
+    facts: Mapping[str, ModelFacts] = field(default_factory=dict)
+
+    def mapping(self, body: Mapping[str, Any]) -> Any:
+        """Return a mapping as the other side shall have it."""
+        translated = self(body)
+        return translated if self.keeps_semantic else plain_mapping(translated, self._facts)
+
+    def _facts(self, model_id: str) -> ModelFacts:
+        if model_id not in self.facts:
+            raise IllegalArgument(f"the model [{model_id}] is not known")
+        return self.facts[model_id]
 
     def __call__(self, value: Any) -> Any:
-        """Return a definition with the ids of models, the engines and the semantic fields of the other side."""
+        """Return a definition with the ids of models, the engines and, in templates, the mappings of the other side."""
         if isinstance(value, list):
             return [self(item) for item in value]
         if not isinstance(value, dict):
             return value
-        if value.get("type") == "semantic" and not self.keeps_semantic:
-            return {"type": value.get("raw_field_type", "text")}
         made: dict[str, Any] = {}
         for key, item in value.items():
-            if isinstance(item, str) and key.endswith("model_id"):
+            if key == "mappings" and isinstance(item, dict):
+                made[key] = self.mapping(item)
+            elif isinstance(item, str) and key.endswith("model_id"):
                 made[key] = self.model_ids.get(item, item)
             elif key == "neural_field_default_id" and isinstance(item, dict):
                 made[key] = {name: self.model_ids.get(one, one) for name, one in item.items()}

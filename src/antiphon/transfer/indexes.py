@@ -114,7 +114,7 @@ def push_index(index: IndexDefinition, target: Side, translate: Translation, jou
     A new one gets its ingest pipelines after its documents (``set_pipelines``): those come with their vectors.
     """
     there = read_namesake(target, index.name)
-    mappings = translate(index.mappings)
+    mappings = translate.mapping(index.mappings)
     if there is None:
         _create(index, mappings, target, journal)
     else:

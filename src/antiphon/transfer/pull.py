@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from antiphon.domain.semantic_meta import shown_mapping
 from antiphon.errors import AntiphonError, IllegalArgument, Unavailable
 from antiphon.remote import one_index, segment
 from antiphon.transfer.definitions import (
@@ -79,6 +80,8 @@ def _pull(cluster: Side, here: Side, name: str, wanted: Wanted, journal: Journal
         _documents(cluster, here, index.name, journal, fresh=False)
         return
     model_id = wanted.model_id
+    if model_id is not None:
+        index = replace(index, mappings=shown_mapping(index.mappings))
     ingest, search = _pipelines(cluster, index)
     ids = dict.fromkeys(model_ids_in([ingest, search, index.mappings]))
     stays_behind = bool(ids) and model_id is None

@@ -75,7 +75,7 @@ def diff(source: Side | None, target: Side, cargo: Cargo, how: How, options: Opt
         other = read_namesake(target, index.name)
         if other is None:
             raise ResourceNotFound(f"[{index.name}] is not there")
-        _diff_index(index, other, translate(index.mappings), target, journal)
+        _diff_index(index, other, translate.mapping(index.mappings), target, journal)
         check_documents(source, target, index.name, sample_ids(source, index.name), journal)
 
     _one_by_one(cargo, compare, journal)
