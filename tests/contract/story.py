@@ -10,7 +10,8 @@ short for the whole envelope), ``headers`` (a pattern of the answer's headers), 
 ``until`` the request is repeated ``within`` seconds until its answer matches; ``meanwhile`` is what every answer
 must match.
 ``rows`` makes one step of each row, which may ``set`` and ``remove`` parts of the body and override the rest.
-``include`` plays a fragment after setting names ``with``, once for each of its ``rows`` of more names.
+``include`` plays a fragment after setting names ``with``, once for each of its ``rows`` of more names; a real node can
+only be spared one (``opensearch: skip``, ``because``).
 ``server: restart|kill`` does that.
 Where a real node answers differently on purpose, ``opensearch`` holds its status, expect and error, or ``skip``,
 and ``because`` says why we deviate.
@@ -62,12 +63,13 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """A request and its answer. ``opensearch`` is a real node's answer where it differs; None there means skip."""
+    """A request and its answer. ``opensearch`` is a real node's answer, None: it is not asked; ``because``: why so."""
 
     name: str
     request: Request
     answer: Answer
     opensearch: Answer | None
+    because: str | None = None
     save: dict[str, str] = field(default_factory=dict)
     until: Any = None
     meanwhile: Any = None
@@ -84,13 +86,13 @@ class Act:
 
 @dataclass(frozen=True, slots=True)
 class Include:
-    """A fragment, played after setting ``names``; then ``save`` copies names. ``here``: not on a real node."""
+    """A fragment, played after setting ``names``; then ``save`` copies names. ``skipped``: why not on a real node."""
 
     name: str
     steps: tuple[Step | Act | Include, ...]
     names: dict[str, Any]
     save: dict[str, str]
-    here: bool
+    skipped: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,14 +163,16 @@ def _read_steps(path: Path, steps: list[dict[str, Any]]) -> Iterator[Step | Act 
 
 def _read_include(where: str, raw: dict[str, Any]) -> Iterator[Include]:
     _check_keys(where, raw, {"include", "with", "save", "rows", "opensearch", "because"})
-    if (raw.get("opensearch") == "skip") != ("because" in raw):
-        raise BadStory(f"{where}: [opensearch: skip] and [because] come together")
     fragment = FOLDER / "fragments" / f"{raw['include']}.yaml"
     if not fragment.exists():
         raise BadStory(f"{where}: there is no {fragment.name} in fragments")
     steps = tuple(_read_steps(fragment, _load(fragment)["steps"]))
     for row in raw.get("rows", [{}]):
-        yield Include(raw["include"], steps, raw.get("with", {}) | row, raw.get("save", {}), here="because" in raw)
+        real = {key: {**raw, **row}.get(key) for key in ("opensearch", "because")}
+        if (real["opensearch"] == "skip") != bool(real["because"]):
+            raise BadStory(f"{where}: [opensearch: skip] and [because] come together")
+        names = {key: value for key, value in row.items() if key not in real}
+        yield Include(raw["include"], steps, raw.get("with", {}) | names, raw.get("save", {}), real["because"])
 
 
 def _merge(where: str, shared: dict[str, Any], row: dict[str, Any]) -> dict[str, Any]:
@@ -211,6 +215,7 @@ def _read_step(where: str, raw: dict[str, Any]) -> Step:
         request=Request(method, path, **sent),
         answer=answer,
         opensearch=_read_opensearch(where, raw, answer),
+        because=raw.get("because"),
         save=raw.get("save", {}),
         until=raw.get("until"),
         meanwhile=raw.get("meanwhile"),

@@ -91,6 +91,18 @@ def test_an_unknown_parameter_is_named(client: httpx.Client) -> None:
     assert reason(answer) == "request [/_plugins/_ml/stats] contains unrecognized parameter: [verbose]"
 
 
+def test_what_may_be_meant_is_said(client: httpx.Client) -> None:
+    answer = client.get("/_cat/health?hel=1&foormat=1&x=2")
+    assert reason(answer) == (
+        "request [/_cat/health] contains unrecognized parameters: "
+        "[foormat] -> did you mean [format]?, [hel] -> did you mean [help]?, [x]"
+    )
+    answer = client.get("/_cluster/health?waitforstatus=1")
+    assert reason(answer).endswith(
+        "[waitforstatus] -> did you mean any of [wait_for_status, wait_for_nodes, wait_for_events]?"
+    )
+
+
 def test_the_common_parameters_are_taken_everywhere(client: httpx.Client) -> None:
     answer = client.get("/?pretty&human&error_trace=true&filter_path=version.distribution")
     assert answer.text == '{\n  "version": {\n    "distribution": "opensearch"\n  }\n}\n'

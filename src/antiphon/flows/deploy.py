@@ -212,7 +212,6 @@ class Deployer:
                         planning_worker_node_count=0,
                         current_worker_node_count=0,
                         planning_worker_nodes=(),
-                        deploy_to_all_nodes=False,
                         last_undeployed_time=now,
                         last_updated_time=now,
                     )

@@ -21,13 +21,11 @@ from antiphon.flows import ClusterEngine, Node
 from antiphon.rest.call import Call, Identity, Reply, Route
 from antiphon.rest.errors import no_handler, render_error, wrong_method
 from antiphon.rest.filter_path import filter_body
+from antiphon.rest.parameters import check_parameters
 from antiphon.rest.relay import RELAY_ROUTES
 from antiphon.rest.router import Router
 from antiphon.rest.routes import ROUTES
 
-COMMON_PARAMETERS = frozenset(
-    {"pretty", "human", "error_trace", "filter_path", "format", "source", "source_content_type"}
-)
 _MEDIA_TYPES = frozenset({"application/json", "application/x-ndjson", "application/vnd.opensearch+json"})
 _HEAVY_THREADS = 256
 _LIGHT_THREADS = 16
@@ -195,9 +193,7 @@ class _Api:
 def _check_parameters(request: Request, row: Route) -> None:
     if row.any_query:
         return
-    for name in request.query_params:
-        if name not in COMMON_PARAMETERS and name not in row.query:
-            raise IllegalArgument(f"request [{request.url.path}] contains unrecognized parameter: [{name}]")
+    check_parameters(request.url.path, request.query_params, frozenset(row.query))
     wanted = request.query_params.get("format", "json")
     if wanted != "json" and not row.text:
         raise IllegalArgument(f"[format] {wanted} is not supported by Antiphon: answers are JSON")

@@ -25,7 +25,7 @@ _LOOK_S = 0.05
 def list_tasks(call: Call) -> Reply:
     """The tasks at work."""
     _check_order(call)
-    return Reply(_by_node(call, _wanted(call)))
+    return Reply(_by_node(call, _wanted(call), detailed=call.flag("detailed")))
 
 
 def get(call: Call) -> Reply:
@@ -71,9 +71,9 @@ def _check_order(call: Call) -> None:
         raise IllegalArgument(f"[group_by] must be one of [nodes], [parents] or [none] but was [{group_by}]")
 
 
-def _by_node(call: Call, tasks: Sequence[BackgroundTask]) -> dict[str, Any]:
+def _by_node(call: Call, tasks: Sequence[BackgroundTask], *, detailed: bool = False) -> dict[str, Any]:
     node_id, now = call.node.catalog.node_id(), call.node.ports.clock()
-    shown = {call.node.background.task_id(task): render_task(task, node_id, now) for task in tasks}
+    shown = {call.node.background.task_id(task): render_task(task, node_id, now, detailed=detailed) for task in tasks}
     if (group_by := call.query.get("group_by", "nodes")) != "nodes":
         return {"tasks": shown if group_by == "parents" else list(shown.values())}
     if not shown:

@@ -8,9 +8,10 @@ from typing import Any
 
 from antiphon.domain.index_settings import replicas, setting_number
 from antiphon.errors import IllegalArgument
+from antiphon.flows import SearchRequest
 from antiphon.rest.call import Call, Reply, Route
 from antiphon.rest.cluster import PLUGINS
-from antiphon.rest.index_options import INDICES, figures_of, resolved
+from antiphon.rest.index_options import INDICES, figures_of, index_options, resolved
 from antiphon.rest.node_names import means_this_node
 from antiphon.wire.cat import Column, TableOptions, columns, write_help, write_rows, write_text
 from antiphon.wire.health import index_status, write_health
@@ -129,10 +130,8 @@ def _system_indices(call: Call) -> Iterable[Mapping[str, Any]]:
 
 
 def _count(call: Call) -> Iterable[Mapping[str, Any]]:
-    indices = resolved(call)
-    for index in indices:
-        call.node.indices.check_open(index)
-    total = sum(call.node.indices.store(index).stats().searchable for index in indices)
+    request = SearchRequest(call.params.get("index", ""), {}, options=index_options(call))
+    total, _ = call.node.searcher.count(request)
     yield _now(call) | {"count": total}
 
 

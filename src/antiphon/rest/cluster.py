@@ -76,8 +76,8 @@ def _enough_nodes(call: Call) -> bool:
 
 def state(call: Call) -> Reply:
     """The definitions of the indices, as far as clients read them."""
-    options = {"expand_wildcards": "open,closed"} | index_options(call)
-    targets = call.node.indices.resolve(call.params.get("index", ""), **options)
+    lenient: dict[str, Any] = {"expand_wildcards": "open,closed", "ignore_unavailable": True}
+    targets = call.node.indices.resolve(call.params.get("index", ""), **(lenient | index_options(call)))
     node_id = call.node.catalog.node_id()
     metrics = call.words("metric") or ["_all"]
     everything: dict[str, dict[str, Any]] = {

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from antiphon.errors import IllegalArgument, IndexTemplateMissing, MissingResource
+from antiphon.errors import IllegalArgument, IndexTemplateMissing, MissingResource, ValidationError
 from antiphon.rest.call import Call, Reply, Route
 from antiphon.rest.index_options import ACKNOWLEDGED, WAITS
 from antiphon.wire.template import (
@@ -39,9 +39,9 @@ def get_index(call: Call) -> Reply:
 
 
 def delete_index(call: Call) -> Reply:
-    """Delete index templates."""
+    """Delete index templates; IndexTemplateMissing when there are none of that name or pattern, other than ``*``."""
     name = call.params["name"]
-    if not call.node.indices.templates.delete_index(name) and "*" not in name:
+    if not call.node.indices.templates.delete_index(name) and name != "*":
         raise IndexTemplateMissing(f"index_template [{name}] missing")
     return ACKNOWLEDGED
 
@@ -64,7 +64,7 @@ def simulate_template(call: Call) -> Reply:
     indices = call.node.indices
     name, body = call.params.get("name", _UNNAMED), call.json_or(None)
     if body is None and "name" not in call.params:
-        raise IllegalArgument("a template name to match or a new template body must be specified")
+        raise ValidationError("either index name or index template body must be specified for simulation")
     if body is not None:
         template = read_index_template(body)
         indices.templates.check_index(name, template, indices.check_body, create=call.flag("create"))
@@ -94,10 +94,10 @@ def get_component(call: Call) -> Reply:
 
 
 def delete_component(call: Call) -> Reply:
-    """Delete component templates that no index template uses."""
+    """Delete component templates that no index template uses; IndexTemplateMissing as for index templates."""
     name = call.params["name"]
-    if not call.node.indices.templates.delete_component(name) and "*" not in name:
-        raise MissingResource(name)
+    if not call.node.indices.templates.delete_component(name) and name != "*":
+        raise IndexTemplateMissing(f"index_template [{name}] missing")
     return ACKNOWLEDGED
 
 
@@ -118,9 +118,9 @@ def get_legacy(call: Call) -> Reply:
 
 
 def delete_legacy(call: Call) -> Reply:
-    """Delete legacy templates."""
+    """Delete legacy templates; IndexTemplateMissing as for index templates."""
     name = call.params["name"]
-    if not call.node.indices.templates.delete_legacy(name) and "*" not in name:
+    if not call.node.indices.templates.delete_legacy(name) and name != "*":
         raise IndexTemplateMissing(f"index_template [{name}] missing")
     return ACKNOWLEDGED
 

@@ -69,27 +69,39 @@ def read_reindex(body: Any, options: Mapping[str, Any]) -> ByQuery:
 
 
 def render_counts(task: BackgroundTask, now_ms: int) -> dict[str, Any]:
-    """Return the answer of a finished operation, and the ``status`` of one at work without its first two keys."""
-    counts = task.counts
+    """Return the answer of a finished operation, with the counts of its kind."""
+    status = _status(task)
+    if task.asked.kind is ByQueryKind.DELETE:
+        del status["updated"]
+    if task.asked.kind is not ByQueryKind.REINDEX:
+        del status["created"]
+    return _answer(task, now_ms, status)
+
+
+def _answer(task: BackgroundTask, now_ms: int, status: Mapping[str, Any]) -> dict[str, Any]:
     took = (task.ended_ms or now_ms) - task.started_ms
-    body: dict[str, Any] = {"took": took, "timed_out": False, "total": counts.total}
-    if task.asked.kind is not ByQueryKind.DELETE:
-        body["updated"] = counts.updated
-    if task.asked.kind is ByQueryKind.REINDEX:
-        body["created"] = counts.created
-    body |= {
+    return {"took": took, "timed_out": False, **status, "failures": task.counts.failures}
+
+
+def _status(task: BackgroundTask, *, words: bool = False) -> dict[str, Any]:
+    """Return how far a task is, in every kind of count; with ``words`` the durations as text too."""
+    counts = task.counts
+    status: dict[str, Any] = {
+        "total": counts.total,
+        "updated": counts.updated,
+        "created": counts.created,
         "deleted": counts.deleted,
         "batches": counts.batches,
         "version_conflicts": counts.version_conflicts,
         "noops": counts.noops,
         "retries": {"bulk": 0, "search": 0},
+        **({"throttled": "0s"} if words else {}),
         "throttled_millis": 0,
         "requests_per_second": -1.0,
+        **({"throttled_until": "0s"} if words else {}),
         "throttled_until_millis": 0,
     }
-    if task.cancelled:
-        body["canceled"] = "by user request"
-    return body | {"failures": counts.failures}
+    return status | ({"canceled": "by user request"} if task.cancelled else {})
 
 
 def worst_status(counts: Counts) -> int:
@@ -97,18 +109,15 @@ def worst_status(counts: Counts) -> int:
     return max((failure["status"] for failure in counts.failures), default=200)
 
 
-def render_task(task: BackgroundTask, node_id: str, now_ms: int) -> dict[str, Any]:
-    """Return one task as ``_tasks`` lists it."""
-    status = render_counts(task, now_ms)
-    for key in ("took", "timed_out", "failures"):
-        del status[key]
+def render_task(task: BackgroundTask, node_id: str, now_ms: int, *, detailed: bool) -> dict[str, Any]:
+    """Return one task as ``_tasks`` lists it; ``detailed`` says how far it is, and what it was asked."""
+    details = {"status": _status(task), "description": task.asked.describe()} if detailed else {}
     return {
         "node": node_id,
         "id": task.number,
         "type": "transport",
         "action": task.asked.kind.action,
-        "status": status,
-        "description": task.asked.describe(),
+        **details,
         "start_time_in_millis": task.started_ms,
         "running_time_in_nanos": ((task.ended_ms or now_ms) - task.started_ms) * 1_000_000,
         "cancellable": True,
@@ -121,12 +130,12 @@ def render_task_get(task: BackgroundTask, node_id: str, now_ms: int) -> dict[str
     """Return the answer of ``GET /_tasks/{id}``: the task, and once it has ended its response or error."""
     body: dict[str, Any] = {
         "completed": task.state is not TaskEnd.RUNNING,
-        "task": render_task(task, node_id, now_ms),
+        "task": render_task(task, node_id, now_ms, detailed=True),
     }
     if task.error is not None:
         body["error"] = task.error
     elif task.state is not TaskEnd.RUNNING:
-        body["response"] = render_counts(task, now_ms)
+        body["response"] = _answer(task, now_ms, _status(task, words=True))
         if told := task.counts.truncation.notices():
             body["response"]["warnings"] = told
     return body

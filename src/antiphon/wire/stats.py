@@ -64,12 +64,14 @@ def read_stats(body: object, stats: Sequence[str], nodes: Sequence[str]) -> tupl
 
 
 def render_stats(stats: NodeStats, request: StatsRequest) -> dict[str, Any]:
-    """Return the cluster counters and, under ``nodes``, this node's."""
+    """Return the cluster counters and, under ``nodes``, this node's, if it is asked."""
     body = {key: value for key, value in _cluster(stats).items() if _wanted(key, request)}
     if not request.level("cluster"):
         body = {}
     if request.nodes and stats.node_id not in request.nodes and "_local" not in request.nodes:
-        return body | {"nodes": {}}
+        return body
+    if not any(request.level(level) for level in ("node", "algorithm", "model")):
+        return body
     return body | {"nodes": {stats.node_id: _node(stats, request)}}
 
 

@@ -76,7 +76,7 @@ def write_legacy_template(template: LegacyTemplate) -> dict[str, Any]:
 
 def write_simulated(body: IndexBody, overlapping: Mapping[str, tuple[str, ...]]) -> dict[str, Any]:
     """Return the answer of ``_simulate``."""
-    parts: dict[str, Any] = {"settings": {}, "mappings": {}, "aliases": {}} | write_index_body(body)
+    parts: dict[str, Any] = {"settings": {}, "aliases": {}} | write_index_body(body)
     listed = [{"name": name, "index_patterns": list(held)} for name, held in overlapping.items()]
     return {"template": parts, "overlapping": listed}
 
