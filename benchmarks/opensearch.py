@@ -29,6 +29,8 @@ from tests.support.remote_model import E5, SETTINGS, answer, finished, register
 
 PORT = 19271
 _BATCH = 50
+_TOGETHER = 24
+"""Queries that one contender answers in a row."""
 _PREFIXES = ("query_prefix", "passage_prefix")
 
 
@@ -107,15 +109,17 @@ def one_round(contenders: list[Contender], number: int, documents: int) -> None:
     """Let every contender do everything once, in turn."""
     long = passages(number * documents, documents)
     for one in contenders:
-        for place, text in enumerate(QUERIES):  # a new text each time, so that no cache can help
-            one.measure("predict", partial(one.predict, [f"{text} {number}{place}"], "query"))
+        for place in range(_TOGETHER):  # a new text each time, so that no cache can help
+            text = f"{QUERIES[place % len(QUERIES)]} {number}{place}"
+            one.measure("predict", partial(one.predict, [text], "query"))
     for one in contenders:
         one.measure("passages", partial(one.embed, long))
     for one in contenders:
         one.measure("ingest", partial(one.ingest, long))
     for one in contenders:
-        for place, text in enumerate(QUERIES):
-            one.measure("search", partial(one.search, f"{text} {number}-{place}"))
+        for place in range(_TOGETHER):
+            text = f"{QUERIES[place % len(QUERIES)]} {number}-{place}"
+            one.measure("search", partial(one.search, text))
 
 
 def show(name: str, own: float, other: float, unit: str) -> None:

@@ -93,7 +93,7 @@ def test_a_bad_variable_is_refused_by_name(env: dict[str, str], message: str) ->
     ("text", "message"),
     [
         ("prot: 1", r"unknown setting \[prot\] of the file \[.*antiphon.yaml\]: did you mean \[port\]\?"),
-        ("zzz: 1", r"unknown setting \[zzz\] .*: known are cache, cluster_name, data"),
+        ("zzz: 1", r"unknown setting \[zzz\] .*: known are cache, cluster, cluster_ca_cert"),
         ("port: 1\nport: 2", r"setting \[port\] of the file \[.*\] is there twice: keep one"),
         ("port: true", r"setting \[port\] of the file \[.*\] cannot be \[True\]: it must be an integer"),
         ("host: null", r"setting \[host\] of the file \[.*\] cannot be \[None\]: it must be a text"),
@@ -124,6 +124,18 @@ def test_a_bad_flag_is_refused_by_its_name() -> None:
 def test_settings_cannot_be_changed() -> None:
     with pytest.raises(dataclasses.FrozenInstanceError):
         Settings().port = 1  # type: ignore[misc]
+
+
+def test_the_password_of_the_cluster_has_a_variable_of_its_own_and_no_repr() -> None:
+    env = {"ANTIPHON_CLUSTER": "https://me@h:1", "ANTIPHON_CLUSTER_PASSWORD": "s3/c@t"}
+    loaded = Settings.load(env=env)
+    assert loaded.cluster == "https://me:s3%2Fc%40t@h:1"
+    assert "s3" not in repr(loaded)
+    own = Settings.load(env=env, flags={"cluster": "me:own@h:1", "cluster_insecure": "True"})
+    assert (own.cluster, own.cluster_insecure) == ("me:own@h:1", True)
+    assert Settings.load(env={"ANTIPHON_CLUSTER_PASSWORD": "x"}).cluster is None
+    with pytest.raises(IllegalArgument, match="names no user"):
+        Settings.load(env=env, flags={"cluster": "https://h:1"})
 
 
 def test_every_setting_has_a_variable_a_flag_and_a_sentence() -> None:

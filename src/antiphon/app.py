@@ -25,17 +25,20 @@ from antiphon.domain.registration import ModelRegistration
 from antiphon.domain.task import Task
 from antiphon.engine import LocalEngine
 from antiphon.errors import IllegalArgument, PackageError, SourceError
-from antiphon.flows import Node, Ports, TextEmbedder
+from antiphon.flows import ClusterEngine, Node, Ports, TextEmbedder
 from antiphon.package import DiskPackages
+from antiphon.remote import Endpoint, RestClient, read_endpoint
 from antiphon.rest import Identity, create_api
 from antiphon.settings import Settings
 from antiphon.store import MachineGauges, MemoryCatalog, SqliteCatalog
+from antiphon.wire.bulk import read_raw_update
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp
 
     from antiphon.flows.ports import Catalog, Encoder, EncoderLoader, Engine, Packages
 
+_CLUSTER_ADVICE = "is the cluster running, and --cluster its address?"
 Progress = Callable[[str, int, int], None]
 """Called with what is being done, how far it is, and how far it goes (bytes, or steps)."""
 
@@ -48,9 +51,20 @@ class App:
     asgi: ASGIApp
     settings: Settings
     _resources: ExitStack
+    _cluster: ClusterEngine | None = None
+
+    @property
+    def cluster_url(self) -> str | None:
+        """Where documents live when that is a cluster, without user and password."""
+        return None if self._cluster is None else self._cluster.cluster.url
 
     def start(self) -> None:
-        """Repair what a dead process left, bring deployed models back, begin the background rounds."""
+        """Repair what a dead process left, bring deployed models back, begin the background rounds.
+
+        AntiphonError when documents live on a cluster that does not answer, or does not let us in.
+        """
+        if self._cluster is not None:
+            self._cluster.check()
         self.node.start()
 
     def provide(self, package: BuiltPackage, source: str) -> Task | None:
@@ -216,7 +230,18 @@ def _wire(
         address=f"{settings.host}:{settings.port}", max_body_bytes=settings.max_body_bytes,
     )  # fmt: skip
     resources.callback(node.close)
-    return App(node, create_api(node, identity, max_body_bytes=settings.max_body_bytes), settings, resources)
+    cluster = None
+    if settings.cluster is not None:
+        client = resources.enter_context(RestClient(_endpoint(settings), _CLUSTER_ADVICE))
+        cluster = ClusterEngine.over(client, node, read_raw_update)
+    api = create_api(node, identity, max_body_bytes=settings.max_body_bytes, cluster=cluster)
+    return App(node, api, settings, resources, cluster)
+
+
+def _endpoint(settings: Settings) -> Endpoint:
+    """Return where the cluster is and who asks; IllegalArgument when ``cluster`` is no address."""
+    endpoint = read_endpoint(settings.cluster or "", "--cluster")
+    return replace(endpoint, ca_cert=settings.cluster_ca_cert, insecure=settings.cluster_insecure)
 
 
 def _registration(package: BuiltPackage, model_id: str) -> ModelRegistration:

@@ -16,18 +16,29 @@ from enum import StrEnum
 from functools import partial
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import yaml
 
 from antiphon.domain.deployment import Precision
 from antiphon.errors import IllegalArgument
 
-__all__ = ["CONFIG_VARIABLE", "Kind", "LogLevel", "Setting", "Settings", "settings_table"]
+__all__ = ["CONFIG_VARIABLE", "PASSWORD_VARIABLE", "Kind", "LogLevel", "Setting", "Settings", "settings_table"]
 
 CONFIG_VARIABLE = "ANTIPHON_CONFIG"
+PASSWORD_VARIABLE = "ANTIPHON_CLUSTER_PASSWORD"  # noqa: S105  a name, no password
+"""Holds the password of ``cluster``, which has no flag and no place in a file: others read those."""
 _PREFIX = "ANTIPHON_"
 _NOT_SETTINGS = frozenset(
-    {CONFIG_VARIABLE, "ANTIPHON_URL", "ANTIPHON_PYTHON", "ANTIPHON_CONTRACT_URL", "ANTIPHON_USER", "ANTIPHON_PASSWORD"}
+    {
+        CONFIG_VARIABLE,
+        PASSWORD_VARIABLE,
+        "ANTIPHON_URL",
+        "ANTIPHON_PYTHON",
+        "ANTIPHON_CONTRACT_URL",
+        "ANTIPHON_USER",
+        "ANTIPHON_PASSWORD",
+    }
 )
 _UNITS = {"": 1, "b": 1, "kb": 1024, "mb": 1024**2, "gb": 1024**3, "tb": 1024**4}
 
@@ -95,6 +106,14 @@ def _number(value: object) -> float:
     return number
 
 
+def _boolean(value: object) -> bool:
+    if isinstance(value, bool):
+        return value
+    if not isinstance(value, str) or value.strip().lower() not in ("true", "false"):
+        raise ValueError
+    return value.strip().lower() == "true"
+
+
 def _integer(least: int, most: int) -> Callable[[object], int]:
     def read(value: object) -> int:
         if isinstance(value, bool) or not isinstance(value, int | str):
@@ -121,8 +140,10 @@ def _choice(options: type[StrEnum]) -> Kind:
 
 
 _TEXT = Kind("a text", _text)
-_NAMED_MODEL = Kind("a text", _optional_text)
+_OPTIONAL_TEXT = Kind("a text", _optional_text)
 _PATH = Kind("a folder", _path)
+_FILE = Kind("a file", _path)
+_BOOLEAN = Kind("true or false", _boolean)
 _PORT = Kind("an integer from 0 to 65535", _integer(0, 65535))
 _THREADS = Kind("an integer from 0 to 1024", _integer(0, 1024))
 _COUNT = Kind("an integer from 1 to 10000000", _integer(1, 10_000_000))
@@ -134,12 +155,15 @@ def _xdg(variable: str, otherwise: str) -> Callable[[], Path]:
     return lambda: Path(os.environ.get(variable) or Path.home() / otherwise) / "antiphon"
 
 
-def _setting(default: Any, kind: Kind, text: str, *, shown: str | None = None) -> Any:
-    """Return a dataclass field that is also a row of the table; ``default`` may be a function."""
+def _setting(default: Any, kind: Kind, text: str, *, shown: str | None = None, secret: bool = False) -> Any:
+    """Return a dataclass field that is also a row of the table; ``default`` may be a function.
+
+    A ``secret`` one may hold a password, and is in no ``repr``.
+    """
     metadata = {"kind": kind, "help": text, "shown": shown if shown is not None else f"{default}"}
     if callable(default):
         return field(default_factory=default, metadata=metadata)
-    return field(default=default, metadata=metadata)
+    return field(default=default, metadata=metadata, repr=not secret)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -165,7 +189,7 @@ class Settings:
     )
     model: str | None = _setting(
         None,
-        _NAMED_MODEL,
+        _OPTIONAL_TEXT,
         "Model to register and deploy at start: a zip, a folder, a hub id, or bundled:multilingual-e5-small.",
         shown="none",
     )
@@ -191,6 +215,20 @@ class Settings:
     log_level: LogLevel = _setting(LogLevel.INFO, _choice(LogLevel), "How much is logged, to stderr.")
     cluster_name: str = _setting("antiphon", _TEXT, "Name of this cluster of one, as the banner shows it.")
     node_name: str = _setting("antiphon-1", _TEXT, "Name of its node.")
+    cluster: str | None = _setting(
+        None,
+        _OPTIONAL_TEXT,
+        "OpenSearch cluster that holds and searches the documents, http(s)://[user[:password]@]host[:port]; models run "
+        "here. Its password may come in ANTIPHON_CLUSTER_PASSWORD.",
+        shown="none",
+        secret=True,
+    )
+    cluster_ca_cert: Path | None = _setting(
+        None, _FILE, "PEM file of the authority that signed the cluster's certificate.", shown="the system's"
+    )
+    cluster_insecure: bool = _setting(
+        False, _BOOLEAN, "Do not check the cluster's certificate: anyone on the way could read along.", shown="false"
+    )
 
     @classmethod
     def load(
@@ -212,6 +250,8 @@ class Settings:
         values = {} if path is None else _from_file(path)
         values |= _from_environment(env)
         values |= _from_flags({} if flags is None else flags)
+        if values.get("cluster") and env.get(PASSWORD_VARIABLE):
+            values["cluster"] = _with_password(values["cluster"], env[PASSWORD_VARIABLE])
         return cls(**values)
 
 
@@ -221,6 +261,14 @@ def settings_table() -> dict[str, Setting]:
         row.name: Setting(row.name, row.metadata["shown"], row.metadata["kind"], row.metadata["help"])
         for row in dataclasses.fields(Settings)
     }
+
+
+def _with_password(address: str, password: str) -> str:
+    """Return ``[scheme://]user@host`` with a password; one that has its own as it is."""
+    user, at, host = address.rpartition("@")
+    if not at:
+        raise IllegalArgument(f"{PASSWORD_VARIABLE} is set, but [cluster] names no user: write it as https://user@host")
+    return address if ":" in user.rpartition("//")[2] else f"{user}:{quote(password, safe='')}@{host}"
 
 
 def _from_environment(env: Mapping[str, str]) -> dict[str, Any]:

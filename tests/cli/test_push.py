@@ -382,6 +382,9 @@ def test_certificates_are_checked(run: Run) -> None:
         assert code == 1
         assert f"the certificate of {url} is not trusted" in err
         assert "is Elasticsearch" in run("push", "x", "--to", url, "--ca-cert", CERTIFICATE)[2]
+        other_name = f"https://0.0.0.0:{server.port}"
+        err = run("push", "x", "--to", other_name, "--ca-cert", CERTIFICATE)[2]
+        assert f"the certificate of {other_name} is for another name: write that name in the address" in err
         insecure = run("push", "x", "--to", url, "--insecure")[2]
         assert insecure.startswith(f"note: the certificate of {url} is not checked (--insecure)\n")
         assert "is Elasticsearch" in insecure

@@ -102,7 +102,7 @@ def model_ids(client: httpx.Client) -> set[str]:
 
 def clean(client: httpx.Client, before: set[str]) -> None:
     """Remove what these tests leave on the other server: not the models that were there before."""
-    client.delete(f"/{INDEX},connected", params={"ignore_unavailable": "true"})
+    client.delete(f"/{INDEX},connected,meant", params={"ignore_unavailable": "true"})
     for path in (f"_ingest/pipeline/{INDEX}", "_ingest/pipeline/connected"):
         client.delete(f"/{path}")
     for model_id in model_ids(client) - before:
@@ -158,6 +158,27 @@ def test_diff_sees_a_change_there(other: httpx.Client, run: Run) -> None:
     assert f"[{INDEX}] has {DOCUMENTS} documents here and {DOCUMENTS - 1} there" in err
     assert run("push", *arguments[1:])[0] == 0
     assert run(*arguments)[0] == 0
+
+
+def test_the_shell_searches_a_pushed_index_in_the_query_role(
+    here: ProcessServer, other: httpx.Client, real: bool, run: Run, tmp_path: Path
+) -> None:
+    """Also where neural queries cannot say the role, by ``_predict`` and ``knn``."""
+    words = ["search", INDEX, "how hot is the water?", "--field", "vector", "-n", "5", "--json"]
+    code, ours, err = run(*words)
+    assert code == 0, err
+    code, theirs, err = run(*words, "--url", address(other))
+    assert code == 0, err
+    ids = [[json.loads(line)["_id"] for line in out.splitlines()] for out in (ours, theirs)]
+    assert ids[0] == ids[1]
+    assert len(ids[0]) == 5
+    assert run(*words, "--hybrid", "--url", address(other))[0] == 0
+    if real:
+        more = tmp_path / "more.jsonl"
+        more.write_text('{"id": "more", "text": "Steam is hot."}\n', encoding="utf-8")
+        code, _, err = run("ingest", INDEX, more, "--url", address(other))
+        assert (code, "ingest through `antiphon serve --cluster`" in err) == (1, True)
+    assert here.client.get(f"/{INDEX}/_count").json()["count"] == DOCUMENTS
 
 
 def test_pull_brings_it_back(here: ProcessServer, other: httpx.Client, run: Run) -> None:
@@ -235,3 +256,124 @@ def test_a_connected_cluster_writes_and_searches_by_itself(
         client.put(f"/{INDEX}/_doc/new?refresh=true", json=text).raise_for_status()
     ours, theirs = (client.get(f"/{INDEX}/_doc/new").json()["_source"]["vector"] for client in (here.client, other))
     assert theirs == pytest.approx(ours, abs=1e-5)
+
+
+PECULIAR: dict[str, Any] = {
+    "settings": {
+        "knn": True,
+        "max_result_window": 2,
+        "merge_on_flush.enabled": True,
+        "number_of_shards": 3,
+        "analysis": {"analyzer": {"own": {"tokenizer": "standard", "filter": ["lowercase", "stop"]}}},
+    },
+    "aliases": {"peculiar-hidden": {"is_hidden": True}, "peculiar-one": {"filter": {"term": {"n": 1}}, "routing": "a"}},
+    "mappings": {
+        "dynamic": "false",
+        "_source": {"excludes": ["secret"]},
+        "properties": {
+            "text": {"type": "text", "analyzer": "own", "fields": {"raw": {"type": "keyword"}}},
+            "n": {"type": "long"},
+            "secret": {"type": "keyword"},
+            "parts": {"type": "nested", "properties": {"day": {"type": "date", "format": "yyyy/MM/dd"}}},
+            "bytes": {
+                "type": "knn_vector",
+                "dimension": 8,
+                "data_type": "byte",
+                "method": {"name": "hnsw", "engine": "lucene", "space_type": "l2"},
+            },
+        },
+    },
+}
+IDS = ("a/b?c#d%2F+ e", "é水😀", "x" * 512, '"quoted\\', "*", "null")
+
+
+def test_a_peculiar_index_of_a_node_comes_with_notes(
+    here: ProcessServer, other: httpx.Client, real: bool, run: Run
+) -> None:
+    """What only a real node can have: each thing that does not come is named, and a second run changes nothing."""
+    if not real:
+        pytest.skip("only a real node has these")
+    name = "peculiar"
+    other.delete(f"/{name}")
+    other.put(f"/{name}", json=PECULIAR).raise_for_status()
+    lines: list[str] = []
+    for number, doc_id in enumerate(IDS):
+        parts = [{"day": "2020/01/02"}, {"day": "2021/01/02"}]
+        text = SENTENCES[number].format(number)
+        document = {"text": text, "n": number, "secret": "s", "parts": parts, "bytes": [number - 3] * 8}
+        lines += [json.dumps({"index": {"_id": doc_id}}), json.dumps(document)]
+    headers = {"content-type": "application/x-ndjson"}
+    content = "\n".join([*lines, ""]).encode()
+    assert other.post(f"/{name}/_bulk?refresh=true", content=content, headers=headers).json()["errors"] is False
+    other.put(f"/{name}/_settings", json={"index.blocks.write": True}).raise_for_status()
+    try:
+        code, out, err = run("pull", name, "--from", address(other), "--json")
+        assert code == 0, err
+        assert json.loads(out)["documents"] == {name: {"there": len(IDS), "here": len(IDS), "differing": 0}}
+        for said in (
+            f"_source of [{name}] excludes secret: what it leaves out can be searched on OpenSearch",
+            "index.merge_on_flush.enabled stays behind: Antiphon",
+            "index.blocks.write stays behind: it would keep the documents out",
+            "the alias [peculiar-hidden] will not be hidden here",
+        ):
+            assert said in err
+        other.put(f"/{name}/_settings", json={"index.blocks.write": None}).raise_for_status()
+        code, out, err = run("pull", name, "--from", address(other), "--json")
+        assert (code, json.loads(out)["changes"]) == (0, []), err
+        code, _, err = run("diff", name, "--to", address(other))
+        assert code == 0, err
+        code, out, err = run("push", name, "--to", address(other), "--json")
+        assert (code, json.loads(out)["changes"]) == (0, []), err
+    finally:
+        other.delete(f"/{name}")
+        here.client.delete(f"/{name}")
+
+
+def test_a_number_that_is_infinite_is_refused_by_name(
+    here: ProcessServer, other: httpx.Client, real: bool, run: Run
+) -> None:
+    """A node keeps it as it was written, where nobody maps it; JSON has no infinity that could be sent on."""
+    if not real:
+        pytest.skip("an Antiphon server takes no such document")
+    name = "infinite"
+    other.delete(f"/{name}")
+    other.put(f"/{name}", json={"mappings": {"dynamic": "false"}}).raise_for_status()
+    headers = {"content-type": "application/json"}
+    for doc_id, number in (("large", str(10**30)), ("infinite", "1e400"), ("minus zero", "-0.0")):
+        content = f'{{"x": {number}}}'
+        other.put(f"/{name}/_doc/{doc_id}?refresh=true", content=content, headers=headers).raise_for_status()
+    try:
+        code, out, err = run("pull", name, "--from", address(other), "--json")
+        assert code == 1
+        assert f"1 documents of [{name}] were refused here: [infinite] holds a number beyond 1.8e308" in err
+        assert json.loads(out)["documents"] == {name: {"there": 3, "here": 2, "differing": 1}}
+    finally:
+        other.delete(f"/{name}")
+        here.client.delete(f"/{name}")
+
+
+def test_semantic_fields_go_there_and_come_back(here: ProcessServer, other: httpx.Client, real: bool, run: Run) -> None:
+    space = {"model_config": {"model_type": "bert", "additional_config": {"space_type": "cosinesimil"}}}
+    here.client.put(f"/_plugins/_ml/models/{deployed(here)[0]}", json=space).raise_for_status()
+    field = {"type": "semantic", "model_id": deployed(here)[0]}
+    made = here.client.put(
+        "/meant", json={"settings": {"index.knn": True}, "mappings": {"properties": {"text": field}}}
+    )
+    assert made.status_code == httpx.codes.OK, made.text
+    for number, text in enumerate(SENTENCES):
+        here.client.put(f"/meant/_doc/{number}?refresh=true", json={"text": text.format(number)}).raise_for_status()
+    query = {"query": {"neural": {"text": {"query_text": "how hot is the water?", "k": 5}}}}
+    before = [hit["_id"] for hit in here.client.post("/meant/_search", json=query).json()["hits"]["hits"]]
+    code, out, err = run("push", "meant", "--to", address(other), "--engine", "lucene", "--apply-settings", "--json")
+    assert code == 0, err
+    assert json.loads(out)["documents"] == {"meant": {"here": 6, "there": 6, "differing": 0}}
+    mappings = other.get("/meant/_mapping").json()["meant"]["mappings"]
+    assert mappings["properties"]["text"]["type"] == ("text" if real else "semantic")
+    if real:
+        assert mappings["_meta"]["antiphon"]["semantic"]["text"]["model_id"] in model_ids(other)
+    assert json.loads(run("push", "meant", "--to", address(other), "--engine", "lucene", "--json")[1])["changes"] == []
+    here.client.delete("/meant").raise_for_status()
+    code, _, err = run("pull", "meant", "--from", address(other), "--model", deployed(here)[0])
+    assert code == 0, err
+    assert here.client.get("/meant/_mapping").json()["meant"]["mappings"]["properties"]["text"]["type"] == "semantic"
+    assert [hit["_id"] for hit in here.client.post("/meant/_search", json=query).json()["hits"]["hits"]] == before

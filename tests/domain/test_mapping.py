@@ -134,6 +134,13 @@ def test_a_vector_that_does_not_fit_is_refused(options: dict[str, Any], value: A
     assert caught.value.cause.reason == reason
 
 
+def test_a_data_type_is_read_in_any_case() -> None:
+    """A real node takes ``Byte``, and shows ``BYTE`` whatever it was given: what it shows can be put here."""
+    held = mapping(v={**VECTOR, "data_type": "BYTE"})
+    assert held.body["properties"]["v"]["data_type"] == "byte"
+    assert held.merged({"properties": {"v": {**VECTOR, "data_type": "byte"}}}).body == held.body
+
+
 def test_vectors_may_be_base64() -> None:
     text = base64.b64encode(np.array([1, 2], "<f4").tobytes()).decode()
     assert mapping(v=VECTOR).typed("1", {"v": text})[0].rows[0].vectors["v"].tolist() == [1, 2]

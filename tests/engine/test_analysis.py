@@ -82,3 +82,18 @@ UNKNOWN = [
 def test_what_is_not_there_is_refused_by_name(request_: AnalyzeRequest, reason: str) -> None:
     with pytest.raises(IllegalArgument, match=reason):
         Analyzers({}).analyze(request_)
+
+
+@pytest.mark.parametrize("analyzer", ["standard", "simple", "whitespace", "stop", "english", "german"])
+def test_long_words_are_cut(analyzer: str) -> None:
+    text = "x" * 265 + " house " + "y" * 600
+    tokens = Analyzers({}).tokens(analyzer, text)
+    assert [(token.start_offset, token.end_offset, token.position) for token in tokens] == [
+        (0, 255, 0), (255, 265, 1), (266, 271, 2), (272, 527, 3), (527, 782, 4), (782, 872, 5)
+    ]  # fmt: skip
+    assert Analyzers({}).terms(analyzer, text) == [token.token for token in tokens]
+
+
+def test_a_tokenizer_may_cut_earlier() -> None:
+    asked = AnalyzeRequest(("Abcdefghijklm op",), None, {"type": "standard", "max_token_length": 5}, ("lowercase",))
+    assert [token.token for token in Analyzers({}).analyze(asked)] == ["abcde", "fghij", "klm", "op"]

@@ -171,6 +171,27 @@ def test_what_no_manifest_names_is_deleted_at_the_start(opened: Callable[..., St
     assert not (index / "derived").exists()
 
 
+def test_what_a_killed_commit_left_is_in_nobodys_way(opened: Callable[..., Store], tmp_path: Path) -> None:
+    """tantivy writes over no file: a ``.del`` that no commit names would fail the next one."""
+    store = opened()
+    fill(store, 20)
+    store.flush()
+    store.close()
+    left = []
+    for meta in (tmp_path / "index").rglob("meta.json"):
+        segments = {path.name.partition(".")[0] for path in meta.parent.glob("*.store")}
+        for segment in segments:
+            left += [meta.parent / f"{segment}.{stamp}.del" for stamp in range(100)]
+        left.append(meta.parent / f"{'0' * 32}.store")
+    for path in left:
+        path.touch()
+    store = opened()
+    store.write([Write("3"), Write("4")])
+    store.refresh()
+    assert ids_of(store) == [str(n) for n in range(20) if n not in (3, 4)]
+    assert len([path for path in left if path.exists()]) <= 2, "only a stamp that a commit has taken since"
+
+
 def test_deaths_and_births_during_a_merge_are_kept(opened: Callable[..., Store]) -> None:
     store = opened()
     for start in range(0, 40, 10):

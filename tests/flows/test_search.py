@@ -242,7 +242,7 @@ def test_counting_takes_a_least_score(searching: Searching) -> None:
 
 def test_why_a_query_cannot_run_on_each_index(searching: Searching) -> None:
     query = {"match": {"only": "no number"}}
-    problems = dict(searching.searcher.check(SearchRequest("a,b", {"query": query})))
+    problems = {one.index: one.error for one in searching.searcher.check(SearchRequest("a,b", {"query": query}))}
     assert problems["b"] is None
     assert problems["a"] is not None
     assert problems["a"].type == "query_shard_exception"

@@ -30,6 +30,10 @@ def create(
     text_field: Annotated[str, typer.Option(help="The field whose text is embedded.")] = "text",
     vector_field: Annotated[str, typer.Option(help="The field that holds the vector.")] = "embedding",
     space_type: Annotated[str, typer.Option(help="How vectors are compared.")] = "cosinesimil",
+    engine: Annotated[
+        str | None,
+        typer.Option(help="What a cluster keeps vectors with: lucene or faiss; on Antiphon without effect."),
+    ] = None,
     lexical: Annotated[bool, typer.Option("--lexical", help="Without vectors, for full text only.")] = False,
     fields: Annotated[
         list[str] | None, typer.Option("--field", help="Another field and its type, as year=integer; repeatable.")
@@ -52,7 +56,8 @@ def create(
         elif lexical:
             _put_index(client, name, {"mappings": {"properties": properties}})
         else:
-            vector = {"type": "knn_vector", "method": {"name": "hnsw", "engine": "faiss", "space_type": space_type}}
+            method = {"name": "hnsw", "engine": engine or _engine(client), "space_type": space_type}
+            vector = {"type": "knn_vector", "method": method}
             _create_semantic(client, name, _deployed(client, model), text_field, properties | {vector_field: vector})
 
 
@@ -156,6 +161,11 @@ def search_pipeline(model_id: str) -> dict[str, Any]:
             }
         ],
     }
+
+
+def _engine(client: RestClient) -> str:
+    """Return the engine that knows every space on the server: faiss learned the cosine with OpenSearch 2.19 only."""
+    return "faiss" if "antiphon" in client.ask("GET", "/")["version"] else "lucene"
 
 
 def _deployed(client: RestClient, wanted: str | None) -> dict[str, Any]:

@@ -21,6 +21,7 @@ from antiphon.errors import AntiphonError, IllegalArgument
 from antiphon.remote import DEFAULT_URL, RestClient, one_index, segment
 
 _SAID_EVERY_S = 5.0
+_NO_ROLE = "The embedding model chosen is asymmetric"
 _INTERRUPTED = 130
 
 Show = Callable[[int, Tally], None]
@@ -67,6 +68,11 @@ def ingest(
             _report(writer.tally, time.monotonic() - start)
             raise
     _report(writer.tally, time.monotonic() - start)
+    if any(_NO_ROLE in failure for failure in writer.tally.failures):
+        raise AntiphonError(
+            "before OpenSearch 3.5 a cluster's pipelines cannot tell an asymmetric model that they embed passages: "
+            "ingest through `antiphon serve --cluster`, or let the cluster embed through a server, `push --connect`"
+        )
     if writer.tally.failed:
         raise AntiphonError(f"{writer.tally.failed} documents were refused; the same command tries them again")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import sys
 import tempfile
 import time
@@ -109,7 +110,7 @@ def diff(
 
     options = transfer.Options(_lines(queries), count, k, min_overlap)
     endpoint = other_server(to, "--to", ca_cert, insecure=insecure)
-    with _working(url, endpoint, dry_run=False, as_json=as_json) as work:
+    with _working(url, endpoint, "nothing differs of what was compared", dry_run=True, as_json=as_json) as work:
         cargo = _cargo(work, names or [], all_of_it=all_of_it)
         if model_id is None:
             how = transfer.How(address=_address(address, url, connected=connected), engine=engine)
@@ -128,6 +129,9 @@ def pull(
         str | None, typer.Option("--model", "-m", help="Id of the model here that its pipelines shall use.")
     ] = None,
     engine: Engine = None,
+    documents_only: Annotated[
+        bool, typer.Option("--documents-only", help="Into indexes that you made here: nothing of them is changed.")
+    ] = False,
     dry_run: DryRun = False,
     ca_cert: CaCert = None,
     insecure: Insecure = False,
@@ -137,10 +141,12 @@ def pull(
     """Bring indexes from a cluster to this server: mapping, documents and vectors."""
     from antiphon import transfer
 
+    if documents_only and (model is not None or engine is not None):
+        raise IllegalArgument("--documents-only excludes --model and --engine")
+    wanted = transfer.Wanted(model, engine, documents_only)
     endpoint = other_server(from_, "--from", ca_cert, insecure=insecure)
     with _working(url, endpoint, dry_run=dry_run, as_json=as_json) as work:
-        for name in names:
-            transfer.pull(work.target, work.here, name, model, engine, work.journal)
+        transfer.pull(work.target, work.here, names, wanted, work.journal)
 
 
 def _quiet(what: str, done: int, total: int) -> None:
@@ -167,7 +173,7 @@ def connect(
     from antiphon import transfer
 
     endpoint = other_server(to, "--to", ca_cert, insecure=insecure)
-    with _working(url, endpoint, dry_run=dry_run, as_json=as_json) as work:
+    with _working(url, endpoint, "nothing changed", dry_run=dry_run, as_json=as_json) as work:
         source = work.model_of(model)
         made = transfer.connect(
             source,
@@ -243,17 +249,25 @@ class _Work:
 
 
 @contextmanager
-def _working(url: str, endpoint: Endpoint, *, dry_run: bool, as_json: bool) -> Iterator[_Work]:
+def _working(
+    url: str,
+    endpoint: Endpoint,
+    agreed: str = "nothing changed: both sides agree",
+    *,
+    dry_run: bool,
+    as_json: bool,
+) -> Iterator[_Work]:
     """Open both sides; at the end print the figures, and fail when something does not agree."""
     from antiphon.transfer import Journal, Side
 
     with ExitStack() as stack:
-        target = Side.read(stack.enter_context(RestClient(endpoint)))
+        stack.enter_context(_ended_cleanly("" if dry_run else ": run it again to go on"))
+        target = Side.read(stack.enter_context(RestClient(endpoint)), "there")
         client = stack.enter_context(RestClient(url))
         if client.url == target.client.url:
             raise IllegalArgument(f"both sides are {client.url}: name the server here with --url")
         try:
-            source: Side | None = Side.read(client)
+            source: Side | None = Side.read(client, "here")
         except Unavailable:
             source = None
         scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="antiphon-transfer-")))
@@ -261,20 +275,41 @@ def _working(url: str, endpoint: Endpoint, *, dry_run: bool, as_json: bool) -> I
         journal = Journal(say, progress, time.sleep, dry_run=dry_run)
         settings = Settings.load(env=os.environ)
         yield _Work(source, target, journal, scratch, settings, client.url, progress)
-    _end(journal, as_json=as_json)
+    _end(journal, agreed, as_json=as_json)
 
 
-def _end(journal: Journal, *, as_json: bool) -> None:
+@contextmanager
+def _ended_cleanly(hint: str) -> Iterator[None]:
+    """Make Ctrl-C and SIGTERM one line and exit codes 130 and 143, after everything inside was put in order."""
+
+    def stop(number: int, _: object) -> None:
+        raise SystemExit(128 + number)
+
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    except KeyboardInterrupt:
+        say(f"antiphon: interrupted{hint}")
+        raise SystemExit(128 + signal.SIGINT) from None
+    except SystemExit:
+        say(f"antiphon: told to end{hint}")
+        raise
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _end(journal: Journal, agreed: str, *, as_json: bool) -> None:
     if as_json:
         result = {"changes": journal.changes, "failures": journal.failures, **journal.facts}
         typer.echo(json.dumps(result, ensure_ascii=False))
     if journal.failures:
         number = len(journal.failures)
-        raise AntiphonError(f"{'a comparison' if number == 1 else f'{number} comparisons'} failed, see above")
+        raise AntiphonError(f"{number} failure{'' if number == 1 else 's'}, see above")
     if not journal.changes:
-        say("nothing changed: both sides agree")
+        say(agreed)
     else:
-        say(f"{len(journal.changes)} changes {'would be made' if journal.dry_run else 'made'}")
+        number = len(journal.changes)
+        say(f"{number} change{'' if number == 1 else 's'} {'would be made' if journal.dry_run else 'made'}")
 
 
 def _cargo(work: _Work, names: list[str], *, all_of_it: bool) -> Cargo:

@@ -18,6 +18,7 @@ from antiphon.cli.terminal import columns, say
 from antiphon.cli.writer import OWN
 from antiphon.errors import IllegalArgument
 from antiphon.remote import DEFAULT_URL, RestClient, segment
+from antiphon.transfer import Side
 from antiphon.wire.mapping_fields import read_fields, text_fields, vector_fields
 
 _LONGEST_ID = 40
@@ -63,7 +64,11 @@ def search(
         way = None if lexical else _way(client, index, mappings, model, field)
         narrowed = [parse_filter(item, fields) for item in filters or []]
         words = _words(text, _searched(index, fields, way), narrowed) if hybrid or lexical else {}
-        body = {"query": words} if way is None else _semantic(text, way, narrowed, words, size=size)
+        if way is None:
+            body: dict[str, Any] = {"query": words}
+        else:
+            vector = _vector(client, way, text)
+            body = _semantic(_meaning(text, way, narrowed, vector, size=size), words)
         body |= {"size": size, "_source": {"excludes": [*vector_fields(mappings), "*_semantic_info"]}}
         hits = client.ask("POST", f"/{segment(index)}/_search", body)["hits"]["hits"]
     if as_json:
@@ -73,22 +78,42 @@ def search(
     _print(hits, way.text if way is not None else None)
 
 
-def _semantic(
-    text: str, way: Semantic, filters: list[dict[str, Any]], words: dict[str, Any], *, size: int
-) -> dict[str, Any]:
+def _semantic(meaning: dict[str, Any], words: dict[str, Any]) -> dict[str, Any]:
     """The body of a search by meaning; a hybrid one when there are ``words``."""
-    neural: dict[str, Any] = {"query_text": text, "k": max(size, 10)}
-    if way.model_id is not None:
-        neural["model_id"] = way.model_id
-    if filters:
-        neural["filter"] = {"bool": {"filter": filters}}
-    meaning = {"neural": {way.field: neural}}
     if not words:
         return {"query": meaning}
     return {
         "query": {"hybrid": {"queries": [words, meaning]}},
         "search_pipeline": {"phase_results_processors": search_pipeline("")["phase_results_processors"]},
     }
+
+
+def _meaning(
+    text: str, way: Semantic, filters: list[dict[str, Any]], vector: list[float] | None, *, size: int
+) -> dict[str, Any]:
+    """The query by meaning: the server embeds the text, unless its ``vector`` is here already."""
+    asked: dict[str, Any] = {"k": max(size, 10)}
+    if filters:
+        asked["filter"] = {"bool": {"filter": filters}}
+    if vector is not None:
+        return {"knn": {way.field: asked | {"vector": vector}}}
+    asked["query_text"] = text
+    if way.model_id is not None:
+        asked["model_id"] = way.model_id
+    return {"neural": {way.field: asked}}
+
+
+def _vector(client: RestClient, way: Semantic, text: str) -> list[float] | None:
+    """Return the vector of a query by ``_predict`` where neural queries cannot say that it is one: before 3.5."""
+    side = Side.read(client, "there")
+    if way.model_id is None or side.searches_by_roles:
+        return None
+    model = client.find(f"/_plugins/_ml/models/{segment(way.model_id)}") or {}
+    config = model.get("model_config") or {}
+    if "query_prefix" not in config and "passage_prefix" not in config:
+        return None
+    vector: list[float] = side.predict(way.model_id, [text], "query")[0].tolist()
+    return vector
 
 
 def _words(text: str, fields: list[str], filters: list[dict[str, Any]]) -> dict[str, Any]:
@@ -132,17 +157,36 @@ def _way(client: RestClient, index: str, mappings: dict[str, Any], model: str | 
 
 
 def _embedded(client: RestClient, index: str) -> dict[str, tuple[str, str]]:
-    """Return vector field -> (text field, model id) of the default pipelines."""
+    """Return vector field -> (text field, model id for queries) of the default pipelines.
+
+    The model is that of the search pipeline where it names one: it may be another than the one that embeds passages.
+    """
     found: dict[str, tuple[str, str]] = {}
     for one in client.ask("GET", f"/{segment(index)}/_settings").values():
-        name = one["settings"]["index"].get("default_pipeline")
-        answer = client.find(f"/_ingest/pipeline/{segment(name)}") if name and name != "_none" else None
-        for pipeline in (answer or {}).values():
-            for processor in pipeline.get("processors", []):
-                options = processor.get("text_embedding", {})
-                for source, target in options.get("field_map", {}).items():
-                    if isinstance(target, str):
-                        found[target] = (source, options["model_id"])
+        settings = one["settings"]["index"]
+        asking = _asking(_pipeline(client, "_search", (settings.get("search") or {}).get("default_pipeline")))
+        for processor in _pipeline(client, "_ingest", settings.get("default_pipeline")).get("processors", []):
+            options = processor.get("text_embedding", {})
+            for source, target in options.get("field_map", {}).items():
+                if isinstance(target, str):
+                    found[target] = (source, asking.get(target) or asking.get("") or options["model_id"])
+    return found
+
+
+def _pipeline(client: RestClient, kind: str, name: str | None) -> dict[str, Any]:
+    answer = client.find(f"/{kind}/pipeline/{segment(name)}") if name and name != "_none" else None
+    body: dict[str, Any] = (answer or {}).get(name) or {}
+    return body
+
+
+def _asking(search_pipeline: dict[str, Any]) -> dict[str, str]:
+    """Return field -> id of the model that embeds queries; the empty name is every other field."""
+    found: dict[str, str] = {}
+    for processor in search_pipeline.get("request_processors", []):
+        options = processor.get("neural_query_enricher", {})
+        if "default_model_id" in options:
+            found[""] = options["default_model_id"]
+        found |= options.get("neural_field_default_id", {})
     return found
 
 

@@ -50,6 +50,9 @@ def serve(
     log_level: Annotated[LogLevel | None, _flag("log_level")] = None,
     cluster_name: Annotated[str | None, _flag("cluster_name")] = None,
     node_name: Annotated[str | None, _flag("node_name")] = None,
+    cluster: Annotated[str | None, _flag("cluster")] = None,
+    cluster_ca_cert: Annotated[Path | None, _flag("cluster_ca_cert")] = None,
+    cluster_insecure: Annotated[bool | None, _flag("cluster_insecure")] = None,
     config: Annotated[Path | None, typer.Option(help="YAML file of settings; flags and ANTIPHON_* win.")] = None,
 ) -> None:
     """Serve OpenSearch's ML Commons API until SIGTERM or Ctrl-C, which finish running requests first."""
@@ -83,7 +86,8 @@ def run(settings: Settings) -> None:
             )
         )
         address = f"http://{settings.host}:{listener.getsockname()[1]}"
-        server.when_ready(lambda: say(f"antiphon listens on {address}, data in {settings.data}"))
+        where = "data" if app.cluster_url is None else f"documents on {app.cluster_url}, models"
+        server.when_ready(lambda: say(f"antiphon listens on {address}, {where} in {settings.data}"))
         if settings.model is not None:
             threading.Thread(target=_provide, args=(app, settings, server), name="antiphon-provide").start()
         server.run(sockets=[listener])

@@ -16,8 +16,11 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedCo
 
 
 def say(line: str) -> None:
-    """Print one line to stderr, where it does not mix with results."""
-    typer.echo(harmless(line), err=True)
+    """Print one line to stderr, where it does not mix with results; above the bars, when some are shown."""
+    if _shown:
+        _shown[-1].line(harmless(line))
+    else:
+        typer.echo(harmless(line), err=True)
 
 
 def harmless(text: str) -> str:
@@ -63,6 +66,22 @@ class Steps:
             self._tasks[what] = self._bars.add_task(what, total=total or None)
         self._bars.update(self._tasks[what], completed=done, total=total or None)
 
+    def line(self, text: str) -> None:
+        """Print a line; bars that are done, and those whose end nobody knows, go: the line says what came of them."""
+        if self._bars is None:
+            typer.echo(text, err=True)
+            return
+        for task in self._bars.tasks:
+            if task.finished or task.total is None:
+                self._bars.remove_task(task.id)
+        left = set(self._bars.task_ids)
+        self._tasks = {what: task_id for what, task_id in self._tasks.items() if task_id in left}
+        self._bars.console.print(text, markup=False, highlight=False, soft_wrap=True)
+
+
+_shown: list[Steps] = []
+"""Those on the screen, innermost last: their bars are drawn again below every line."""
+
 
 @contextmanager
 def steps() -> Iterator[Steps]:
@@ -70,6 +89,10 @@ def steps() -> Iterator[Steps]:
     if not sys.stderr.isatty():
         yield Steps(None)
         return
-    columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), TimeElapsedColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True) as bars:
-        yield Steps(bars)
+        _shown.append(Steps(bars))
+        try:
+            yield _shown[-1]
+        finally:
+            _shown.pop()

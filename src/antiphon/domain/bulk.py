@@ -88,6 +88,16 @@ class Action:
 
 
 @dataclass(frozen=True, slots=True)
+class RawAction:
+    """One action as a bulk body spells it: ``head`` is its first line, ``source`` its second (None for a delete)."""
+
+    operation: Operation
+    metadata: Mapping[str, Any]
+    head: memoryview | bytes = b""
+    source: memoryview | bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Done:
     """What an action did. ``result`` is created, updated, deleted, not_found or noop; ``index`` the concrete one.
 
@@ -102,11 +112,19 @@ class Done:
     copies: int = 2
     forced_refresh: bool = False
     got: Mapping[str, Any] | None = None
+    primary_term: int = 1
 
     @property
     def status(self) -> int:
         """HTTP's word for it."""
         return {"created": 201, "not_found": 404}.get(self.result, 200)
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """What another engine said of an action: the content of its bulk item, ``status`` and perhaps ``error`` in it."""
+
+    shown: Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)

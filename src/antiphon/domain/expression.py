@@ -57,9 +57,10 @@ def resolve_expression(indices: Mapping[str, Index], expression: str, options: E
     return [Target(indices[name], _either(conditions)) for name, conditions in found.items()]
 
 
-def index_not_found(name: str) -> IndexNotFound:
-    """Return OpenSearch's error for an index or alias that does not exist."""
-    keys = {"index": name, "resource.id": name, "resource.type": "index_or_alias", "index_uuid": "_na_"}
+def index_not_found(name: str, *, single: bool = False) -> IndexNotFound:
+    """Return OpenSearch's error for a missing index or alias; ``single`` where only one index may be named."""
+    kind = "index_expression" if single else "index_or_alias"
+    keys = {"index": name, "resource.id": name, "resource.type": kind, "index_uuid": "_na_"}
     return IndexNotFound(f"no such index [{name}]", metadata=keys)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -13,6 +12,7 @@ from antiphon.domain.mapping_plan import Node, find_node
 from antiphon.errors import AntiphonError, IllegalArgument, MapperParsing
 
 _PREVIEW = 256
+_METADATA = frozenset({"_id", "_index", "_source", "_routing", "_seq_no", "_version", "_field_names", "_ignored"})
 
 
 class DocumentReader:
@@ -26,6 +26,8 @@ class DocumentReader:
 
     def read(self, root: Node, source: Mapping[str, Any]) -> list[TypedRow]:
         """Return the rows, the document's first; MapperParsing or StrictDynamicMapping."""
+        for name in _METADATA & source.keys():
+            raise self._unfit(name, name, source[name], _metadata(name))
         self._root = root
         self._rows = [TypedRow()]
         self._object(root, source, 0)
@@ -102,12 +104,15 @@ class DocumentReader:
                     continue
                 if error.reason.startswith("Document contains at least one immense term"):
                     raise
-                preview = "null" if node.type is FieldType.KNN_VECTOR else _preview(value)
-                raise MapperParsing(
-                    f"failed to parse field [{field.path}] of type [{field.type}] in document with id '{self._id}'. "
-                    f"Preview of field's value: '{preview}'",
-                    cause=error,
-                ) from error
+                preview = None if node.type is FieldType.KNN_VECTOR else value
+                raise self._unfit(field.path, field.type, preview, error) from error
+
+    def _unfit(self, path: str, kind: str, value: Any, cause: AntiphonError) -> MapperParsing:
+        return MapperParsing(
+            f"failed to parse field [{path}] of type [{kind}] in document with id '{self._id}'. "
+            f"Preview of field's value: '{_preview(value)[:_PREVIEW]}'",
+            cause=cause,
+        )
 
     def _copy(self, target: str, value: Any, row: int) -> None:
         node = find_node(self._root, target)
@@ -126,11 +131,23 @@ def _concrete(path: str) -> MapperParsing:
     )
 
 
+def _metadata(name: str) -> MapperParsing:
+    return MapperParsing(
+        f"Field [{name}] is a metadata field and cannot be added inside a document. "
+        "Use the index API request parameters."
+    )
+
+
 def _preview(value: Any) -> str:
+    """A value as Java writes it: ``{a=1, b=[2, null]}``."""
     match value:
+        case None:
+            return "null"
         case bool():
             return "true" if value else "false"
         case dict():
-            return json.dumps(value)[:_PREVIEW]
+            return "{" + ", ".join(f"{name}={_preview(inner)}" for name, inner in value.items()) + "}"
+        case list():
+            return "[" + ", ".join(map(_preview, value)) + "]"
         case _:
-            return str(value)[:_PREVIEW]
+            return str(value)

@@ -44,7 +44,7 @@ def read_vector(name: str, options: Mapping[str, Any], *, knn: bool) -> tuple[Ve
     _check_flat(name, options, knn, data_type)
     engine = _engine(options, method)
     space = _space(options, method, data_type)
-    shown = dict(options)
+    shown = dict(options) | ({"data_type": data_type.value} if "data_type" in options else {})
     parameters: Mapping[str, Any] = {}
     kind = "hnsw"
     if method is not None:
@@ -69,7 +69,7 @@ def _refuse_model(name: str, options: Mapping[str, Any]) -> None:
 
 def _data_type(options: Mapping[str, Any]) -> DataType:
     try:
-        return DataType(options.get("data_type", "float"))
+        return DataType(str(options.get("data_type", "float")).lower())  # a node shows BYTE
     except ValueError:
         raise MapperParsing(
             "Invalid value provided for [data_type] field. Supported values are [binary,byte,float]"

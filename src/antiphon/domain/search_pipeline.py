@@ -145,6 +145,17 @@ def read_search_pipeline(pipeline_id: str, body: object) -> SearchPipeline:
     )
 
 
+def enricher_of(body: object) -> Enricher | None:
+    """Return the last enricher of a pipeline that may hold processors unknown here; None when there is none."""
+    listed = body.get("request_processors") if isinstance(body, Mapping) else None
+    found = None
+    for entry in listed if isinstance(listed, list) else ():
+        options = entry.get("neural_query_enricher") if isinstance(entry, Mapping) else None
+        if isinstance(options, Mapping):
+            found = _enricher(Config("neural_query_enricher", options))
+    return found
+
+
 def prepare_body(pipeline: SearchPipeline, body: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return the body as the request processors leave it, and what they remember for the response."""
     remembered: dict[str, Any] = {}

@@ -40,6 +40,16 @@ class SemanticField:
     chunking: bool | Sequence[Mapping[str, Any]] = False
     skip_existing: bool = False
 
+    @property
+    def chunks(self) -> str | None:
+        """The nested path of its chunks; None for a field that is embedded whole."""
+        return None if self.chunking is False else f"{self.info}.chunks"
+
+    @property
+    def vector(self) -> str:
+        """The path of its vectors."""
+        return f"{self.chunks or self.info}.embedding"
+
 
 @dataclass(slots=True)
 class SemanticText:
@@ -76,16 +86,21 @@ def semantic_fields(body: Mapping[str, Any], prefix: str = "") -> Iterator[Seman
             continue
         path = f"{prefix}{name}"
         if definition.get("type") == "semantic":
-            model_id = str(definition.get("model_id"))
-            yield SemanticField(
-                path,
-                prefix + info_name(name, definition),
-                model_id,
-                str(definition.get("search_model_id", model_id)),
-                definition.get("chunking", False),
-                bool(definition.get("skip_existing_embedding", False)),
-            )
+            yield semantic_field(path, prefix + info_name(name, definition), definition)
         yield from semantic_fields(definition, f"{path}.")
+
+
+def semantic_field(path: str, info: str, definition: Mapping[str, Any]) -> SemanticField:
+    """Return what a definition says of the field at ``path``, whose embeddings are at ``info``."""
+    model_id = str(definition.get("model_id"))
+    return SemanticField(
+        path,
+        info,
+        model_id,
+        str(definition.get("search_model_id", model_id)),
+        definition.get("chunking", False),
+        bool(definition.get("skip_existing_embedding", False)),
+    )
 
 
 def info_name(name: str, definition: Mapping[str, Any]) -> str:
@@ -135,8 +150,10 @@ def _expanded(body: Mapping[str, Any], prefix: str, lookup: Callable[[str], Mode
         properties[name] = _expanded(definition, f"{path}.", lookup)
         if definition.get("type") == "semantic":
             sibling = ".".join([*name.split(".")[:-1], info_name(name.rpartition(".")[2], definition)])
+            if sibling in body["properties"]:
+                continue
             try:
-                properties.setdefault(sibling, _info(definition, lookup))
+                properties[sibling] = _info(definition, lookup)
             except IllegalArgument as error:
                 raise IllegalArgument(
                     f"Failed to transform the mapping for the semantic field at {path} due to {error.reason}",

@@ -11,11 +11,12 @@ import tempfile
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-Floats = NDArray[np.float32]
+Kind = TypeVar("Kind", bound=np.generic)
 
 _log = logging.getLogger(__name__)
 _USERS = "packages.txt"
@@ -58,17 +59,22 @@ def _packages(folder: Path) -> list[Path]:
         return []
 
 
-def remembered(folder: Path | None, key: str, compute: Callable[[], list[Floats]]) -> list[Floats]:
-    """Return the arrays last computed for ``key``, or compute and keep them. Disk trouble only costs time."""
+def remembered(
+    folder: Path | None, key: str, compute: Callable[[], list[NDArray[Kind]]], *, name: str
+) -> list[NDArray[Kind]]:
+    """Return the arrays last computed for ``key``, or compute and keep them. Disk trouble only costs time.
+
+    ``name``: how their file's name begins; ``key``: all that decides them.
+    """
     if folder is None:
         return compute()
-    path = folder / f"reference-{hashlib.sha256(key.encode()).hexdigest()[:16]}.npz"
+    path = folder / f"{name}-{hashlib.sha256(key.encode()).hexdigest()[:16]}.npz"
     try:
-        with np.load(path, allow_pickle=False) as saved:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as saved:
             return [saved[f"arr_{i}"] for i in range(len(saved.files))]
     except FileNotFoundError:
         pass
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+    except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile) as error:
         _log.warning("%s is damaged and is made again: %s", path.name, error)
     rows = compute()
     try:
@@ -78,8 +84,8 @@ def remembered(folder: Path | None, key: str, compute: Callable[[], list[Floats]
     return rows
 
 
-def _write(path: Path, rows: list[Floats]) -> None:
-    handle, staged = tempfile.mkstemp(prefix=".reference-", dir=path.parent)
+def _write(path: Path, rows: list[NDArray[Kind]]) -> None:
+    handle, staged = tempfile.mkstemp(prefix=f".{path.stem}-", dir=path.parent)
     try:
         with os.fdopen(handle, "wb") as file:
             np.savez(file, *rows)

@@ -38,7 +38,7 @@ class Loader:
 
     ``threads``: of the engine, 0 for all CPUs this process may use; ``max_queue_texts``: texts of all callers that
     may wait for one model before QueueFull; ``max_batch_tokens``: padded tokens of one batch; ``cache_dir``: where
-    prepared graphs and reference vectors of content-addressed packages are kept, None for nowhere.
+    prepared graphs, vocabularies and reference vectors of content-addressed packages are kept, None for nowhere.
     """
 
     def __init__(
@@ -61,8 +61,8 @@ class Loader:
         ONNX Runtime's where the two disagree or OpenVINO cannot read the graph.
         """
         started = time.perf_counter()
-        tokenizer = TextTokenizer.load(folder, config)
         cache = cache_folder(self._cache_dir, folder)
+        tokenizer = TextTokenizer.load(folder, config, cache)
         loading = _Loading(_only_model(folder), config, tokenizer, self._threads, cache)
         try:
             loaded = loading.run(precision)
@@ -175,7 +175,7 @@ class _Loading:
         """The probe texts in ONNX Runtime's fp32; its graph is freed again."""
         if self._known is None:
             key = f"{OnnxRuntime.version} {self._config!r} {[one.ids.tolist() for one in self._probes.tokens]}"
-            self._known = remembered(self._cache, key, self._compute_reference)
+            self._known = remembered(self._cache, key, self._compute_reference, name="reference")
         return self._known
 
     def _compute_reference(self) -> list[Floats]:

@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 from tokenizers import Encoding, Tokenizer
 
 from antiphon.domain.model import ModelConfig
+from antiphon.encode.unigram_file import read_unigram
+from antiphon.encode.unigram_text import UnigramTexts
 from antiphon.errors import IllegalArgument, InferenceError
 
 Ints = NDArray[np.int64]
@@ -29,15 +31,20 @@ class Tokens:
 
 
 class TextTokenizer:
-    """The tokenizer of a package. Thread-safe."""
+    """The tokenizer of a package. Thread-safe.
 
-    def __init__(self, tokenizer: Tokenizer, config: ModelConfig) -> None:
+    ``unigram``: reads texts in place of ``tokenizer``, which is then its outline.
+    """
+
+    def __init__(self, tokenizer: Tokenizer, config: ModelConfig, unigram: UnigramTexts | None = None) -> None:
         self.max_tokens = _limit(tokenizer, config)
-        tokenizer.no_truncation()
-        tokenizer.no_padding()
+        if unigram is None:  # an outline is shared, and stays as it was read
+            tokenizer.no_truncation()
+            tokenizer.no_padding()
         self._tokenizer = tokenizer
+        self._unigram = unigram
         self._special = tokenizer.num_special_tokens_to_add(is_pair=False)
-        self._typed = any(tokenizer.encode("a").type_ids)
+        self._typed = unigram is None and any(tokenizer.encode("a").type_ids)
         if self.max_tokens <= self._special:
             raise InferenceError(
                 f"A limit of {self.max_tokens} tokens leaves no room beside {self._special} special tokens: "
@@ -45,29 +52,51 @@ class TextTokenizer:
             )
 
     @classmethod
-    def load(cls, folder: Path, config: ModelConfig) -> TextTokenizer:
-        """Read ``folder/tokenizer.json``; InferenceError when it is missing or not a fast tokenizer."""
+    def load(cls, folder: Path, config: ModelConfig, cache: Path | None = None) -> TextTokenizer:
+        """Read ``folder/tokenizer.json``; InferenceError when it is missing or not a fast tokenizer.
+
+        ``cache``: where a prepared vocabulary is kept, None for nowhere.
+        """
         path = folder / "tokenizer.json"
         try:
-            tokenizer = Tokenizer.from_file(str(path))
+            unigram = read_unigram(path, cache)
+            tokenizer = Tokenizer.from_file(str(path)) if unigram is None else unigram.outline
         except Exception as error:  # the library raises bare Exception
             raise InferenceError(f"Cannot read {path.name} as a Hugging Face fast tokenizer: {error}") from error
-        return cls(tokenizer, config)
+        return cls(tokenizer, config, unigram)
 
     def __call__(self, texts: Sequence[str]) -> list[Tokens]:
-        """Tokenize in order; IllegalArgument names a text that has no tokens at all."""
+        """Tokenize in order; IllegalArgument names a text that has no tokens at all, or half a character."""
+        if self._unigram is not None:
+            return [self._by_unigram(self._unigram, text, position) for position, text in enumerate(texts)]
         encodings = self._tokenizer.encode_batch_fast(list(texts))
-        return [self._tokens(encoding, position) for position, encoding in enumerate(encodings)]
+        return [self._by_library(encoding, position) for position, encoding in enumerate(encodings)]
 
-    def _tokens(self, encoding: Encoding, position: int) -> Tokens:
+    def _by_unigram(self, unigram: UnigramTexts, text: str, position: int) -> Tokens:
+        try:
+            read = unigram(text)
+        except UnicodeEncodeError as error:
+            raise IllegalArgument(
+                f"Text [{position}] holds the lone surrogate {text[error.start]!r} at character {error.start}, "
+                "which is half of a character: send valid Unicode"
+            ) from error
+        if read is None:
+            return self._by_library(unigram.whole().encode_batch_fast([text])[0], position)
+        ids, special = read
+        return self._cut(ids, np.zeros(len(ids), np.int64), special)
+
+    def _by_library(self, encoding: Encoding, position: int) -> Tokens:
         ids = np.array(encoding.ids, np.int64)
         if not len(ids):
             raise IllegalArgument(f"Text [{position}] has no tokens: this model cannot embed an empty text")
         types = np.array(encoding.type_ids, np.int64) if self._typed else np.zeros(len(ids), np.int64)
+        return self._cut(ids, types, np.array(encoding.special_tokens_mask, bool))
+
+    def _cut(self, ids: Ints, types: Ints, special: NDArray[np.bool_]) -> Tokens:
         lost = len(ids) - self.max_tokens
         if lost <= 0:
             return Tokens(ids, types, 0)
-        keep = _kept(np.array(encoding.special_tokens_mask, bool), self.max_tokens)
+        keep = _kept(special, self.max_tokens)
         return Tokens(ids[keep], types[keep], lost)
 
 

@@ -41,7 +41,7 @@ class Analyzers:
     def terms(self, analyzer: str, text: str) -> list[str]:
         """Return the terms of a text in order."""
         chain = self.chain(analyzer)
-        if chain.native is not None:
+        if chain.takes(text):
             return list(chain.native.analyze(text))
         return [piece.text for piece in chain.pieces(text)]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -28,6 +29,7 @@ class Mapped:
     origins: Sequence[int] | None = None
 
 
+_ALONE = "\u3001\u3002\u3041-\u309f\u3400-\u4dbf\u4e00-\u9fff"
 CharFilter = Callable[[str], Mapped]
 TokenFilter = Callable[[list[Piece]], list[Piece]]
 Typed = Callable[[str], str]
@@ -35,7 +37,10 @@ Typed = Callable[[str], str]
 
 
 class Chain:
-    """``native`` is the whole analyzer as tantivy's own, None when some part of it is Python."""
+    """``native`` is the whole analyzer as tantivy's own, None when some part of it is Python.
+
+    Words of more than ``longest`` characters (None: of any length) are cut; ``native`` must not see a text with one.
+    """
 
     def __init__(
         self,
@@ -43,12 +48,20 @@ class Chain:
         filters: Sequence[tantivy.Filter | TokenFilter] = (),
         char_filters: Sequence[CharFilter] = (),
         typed: Typed | None = None,
+        longest: int | None = None,
     ) -> None:
         self._char_filters = tuple(char_filters)
         self._typed = typed
         self._python: Callable[[str], list[Piece]] | None = None
         rest = list(filters)
         self._front: Any = None
+        self._cutting: Chain | None = None
+        if longest is not None:
+            whole = Chain(tokenizer, (), (), typed)
+            self._cutting = Chain(lambda text: _cut(whole.pieces(text), longest), filters, char_filters, typed)
+            self._half = (longest + 1) // 2
+            alone = _ALONE if typed else ""  # typed: by Unicode's rules, which make a word of each of these
+            self._long = re.compile(rf"[^\s{alone}]{{{longest + 1}}}")
         if isinstance(tokenizer, tantivy.Tokenizer):
             builder = tantivy.TextAnalyzerBuilder(tokenizer)
             while rest and isinstance(rest[0], tantivy.Filter):
@@ -62,6 +75,8 @@ class Chain:
 
     def pieces(self, text: str) -> list[Piece]:
         """Return the tokens of a text, in order."""
+        if self._cutting is not None and self._has_long(text):
+            return self._cutting.pieces(text)
         original, origins = text, None
         for char_filter in self._char_filters:
             mapped = char_filter(text)
@@ -74,6 +89,17 @@ class Chain:
             last = len(original)
             pieces = [replace(p, start=min(origins[p.start], last), end=min(origins[p.end], last)) for p in pieces]
         return pieces
+
+    def takes(self, text: str) -> bool:
+        """True when ``native`` makes of the text what ``pieces`` does."""
+        return self.native is not None and (self._cutting is None or not self._has_long(text))
+
+    def _has_long(self, text: str) -> bool:
+        """True when some word may be too long: the quick look finds that a long run fills a half of its length."""
+        half = self._half
+        if all(" " in text[at : at + half] for at in range(0, len(text) - half + 1, half)):
+            return False
+        return self._long.search(text) is not None
 
     def pre_tokenized(self, texts: Sequence[str], gap: int) -> tantivy.PreTokenizedString:
         """Return the values of a field as one run of tokens, ``gap`` positions between two values."""
@@ -99,6 +125,15 @@ class Chain:
             )
             for token in self._front.pre_tokenize(text).tokens
         ]
+
+
+def _cut(pieces: Sequence[Piece], longest: int) -> list[Piece]:
+    parts = [
+        replace(piece, text=piece.text[at : at + longest], start=piece.start + at)
+        for piece in pieces
+        for at in range(0, len(piece.text), longest)
+    ]
+    return [replace(part, end=part.start + len(part.text), position=number) for number, part in enumerate(parts)]
 
 
 def _composed(first: Sequence[int] | None, second: Sequence[int] | None) -> Sequence[int] | None:

@@ -12,7 +12,7 @@ from antiphon.engine.analysis_chain import Chain
 from antiphon.engine.analysis_chars import char_filter
 from antiphon.engine.analysis_filters import STOP_WORDS, cjk_bigrams, token_filter
 from antiphon.engine.analysis_standard import LETTERS, STANDARD, standard_type
-from antiphon.engine.analysis_tokenizers import tokenizer
+from antiphon.engine.analysis_tokenizers import LONGEST_WORD, longest_word, tokenizer
 from antiphon.errors import IllegalArgument
 
 Component = str | Mapping[str, Any]
@@ -65,12 +65,14 @@ class Definitions:
 
     def custom(self, words: Component, filters: Sequence[Component], char_filters: Sequence[Component]) -> Chain:
         """Return an analyzer of these parts: names, or definitions of their own."""
-        cutter, typed = tokenizer(*self._resolved("tokenizer", words))
+        kind, options = self._resolved("tokenizer", words)
+        cutter, typed = tokenizer(kind, options)
         return Chain(
             cutter,
             [token_filter(*self._resolved("filter", item)) for item in filters],
             [char_filter(*self._resolved("char_filter", item)) for item in char_filters],
             typed,
+            longest_word(kind, options),
         )
 
     def _resolved(self, kind: str, component: Component) -> tuple[str, Mapping[str, Any]]:
@@ -93,19 +95,24 @@ def builtin(name: str, options: Mapping[str, Any]) -> Chain:
     lower = tantivy.Filter.lowercase()
     match name:
         case "standard" | "default":
-            return Chain(tantivy.Tokenizer.regex(STANDARD), [lower, *stops], typed=standard_type)
+            return Chain(tantivy.Tokenizer.regex(STANDARD), [lower, *stops], typed=standard_type, longest=LONGEST_WORD)
         case "simple":
-            return Chain(tantivy.Tokenizer.regex(LETTERS), [lower])
+            return Chain(tantivy.Tokenizer.regex(LETTERS), [lower], longest=LONGEST_WORD)
         case "whitespace":
-            return Chain(tantivy.Tokenizer.regex(r"\S+"))
+            return Chain(tantivy.Tokenizer.regex(r"\S+"), longest=LONGEST_WORD)
         case "stop":
             stops = stops or [token_filter("stop", {})]
-            return Chain(tantivy.Tokenizer.regex(LETTERS), [lower, *stops])
+            return Chain(tantivy.Tokenizer.regex(LETTERS), [lower, *stops], longest=LONGEST_WORD)
         case "keyword":
             return Chain(tantivy.Tokenizer.raw())
         case "cjk":
             stops = stops or [token_filter("stop", {})]
-            return Chain(tantivy.Tokenizer.regex(STANDARD), [lower, cjk_bigrams, *stops], typed=standard_type)
+            return Chain(
+                tantivy.Tokenizer.regex(STANDARD),
+                [lower, cjk_bigrams, *stops],
+                typed=standard_type,
+                longest=LONGEST_WORD,
+            )
         case "pattern":
             cutter, typed = tokenizer("pattern", options)
             return Chain(cutter, [lower, *stops], typed=typed)
@@ -121,7 +128,7 @@ def _language(language: str, stops: Sequence[Any]) -> Chain:
         elif language not in WITHOUT_STOP_WORDS:
             stops = [tantivy.Filter.stopword(language)]
     filters = [tantivy.Filter.lowercase(), *stops, tantivy.Filter.stemmer(language)]
-    return Chain(tantivy.Tokenizer.regex(STANDARD), filters, typed=standard_type)
+    return Chain(tantivy.Tokenizer.regex(STANDARD), filters, typed=standard_type, longest=LONGEST_WORD)
 
 
 def listed(value: Any) -> list[Any]:

@@ -22,6 +22,21 @@ CHARACTER_CLASSES: Mapping[str, Callable[[str], bool]] = {
     "symbol": lambda c: c in "$+<=>^`|~",
 }
 
+LONGEST_WORD = 255
+"""Characters of a word before it is cut, unless ``max_token_length`` says otherwise."""
+
+
+def longest_word(kind: str, options: Mapping[str, Any]) -> int | None:
+    """Return how long the words of a tokenizer are at most; None for tokenizers that do not cut."""
+    if kind in ("letter", "lowercase"):
+        return LONGEST_WORD
+    if kind not in ("standard", "classic", "uax_url_email", "whitespace"):
+        return None
+    length = int(options.get("max_token_length", LONGEST_WORD))
+    if length < 1:
+        raise IllegalArgument(f"maxTokenLength must be greater than zero, but was [{length}]")
+    return length
+
 
 def tokenizer(kind: str, options: Mapping[str, Any]) -> tuple[Cutter, Typed | None]:
     """Return the tokenizer of a type and what names its tokens; IllegalArgument for one that is not there."""

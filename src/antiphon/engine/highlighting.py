@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from antiphon.domain.analysis import Token
 from antiphon.domain.field import Family, Field
-from antiphon.engine.match_pattern import compiled, fuzzy_terms
+from antiphon.engine.highlight_passages import Match, Passage, beginning, best_passages, whole_values
+from antiphon.engine.match_pattern import fuzzy_terms
 from antiphon.engine.matches import Evaluator
 from antiphon.engine.table import Table
 from antiphon.engine.text_match import words_of
@@ -31,18 +32,27 @@ from antiphon.query import (
     TextMatch,
     TextPhrase,
     TextTerms,
+    compiled_pattern,
 )
 
 Fits = Callable[[str], bool]
-_SENTENCE = re.compile(r"[^.!?。！？\n]*(?:[.!?。！？]+[\s\"')\]]*|\n+|$)")  # noqa: RUF001
 
 
 @dataclass(frozen=True, slots=True)
 class _Wanted:
-    """Terms of one field that a query can match."""
+    """Words of one field that a query can match, each at its position; several only where they form the phrase.
+
+    ``slop`` is how much further than side by side they may stand; then in any order.
+    """
 
     field: str
-    fits: Fits
+    words: tuple[tuple[int, Fits], ...]
+    slop: int = 0
+
+    @classmethod
+    def word(cls, field: str, fits: Fits) -> _Wanted:
+        """Return a single word, wanted wherever it stands."""
+        return cls(field, ((0, fits),))
 
 
 def highlight(
@@ -56,7 +66,7 @@ def highlight(
         wanted = [one for query in queries for one in _wanted(table, query)]
         for field in _fields(table, request.pattern):
             fitting = [
-                one.fits for one in wanted if one.field in (field.path, field.source) or not request.require_field_match
+                one for one in wanted if one.field in (field.path, field.source) or not request.require_field_match
             ]
             fragments = _of_field(table, field, request, fitting, source)
             if fragments:
@@ -88,23 +98,28 @@ def _wanted(table: Table, query: Query) -> Iterator[_Wanted]:  # noqa: C901  one
                 yield from _wanted(table, part)
         case TextMatch():
             words = [term for _, terms in words_of(table, query.field, query.text, query.analyzer) for term in terms]
-            yield from (_Wanted(query.field, _term_of(query, word, word == words[-1])) for word in words)
+            yield from (_Wanted.word(query.field, _term_of(query, word, word == words[-1])) for word in words)
         case TextPhrase():
-            words = [term for _, terms in words_of(table, query.field, query.text, query.analyzer) for term in terms]
-            for word in words:
-                prefix = query.prefix and word == words[-1]
-                yield _Wanted(query.field, _starts(word) if prefix else _is(word))
+            yield from _wanted_phrase(table, query)
         case TextTerms():
-            yield from (_Wanted(query.field, _is(term)) for term in query.terms)
+            yield from (_Wanted.word(query.field, _is(term)) for term in query.terms)
         case KeywordTerms():
-            yield from (_Wanted(query.field, _is(value)) for value in query.values)
+            yield from (_Wanted.word(query.field, _is(value)) for value in query.values)
         case Pattern(kind=PatternKind.FUZZY):
-            yield _Wanted(query.field, lambda term: bool(fuzzy_terms(query, [term])))
+            yield _Wanted.word(query.field, lambda term: bool(fuzzy_terms(query, [term])))
         case Pattern():
-            shape = compiled(query)
-            yield _Wanted(query.field, shape.fullmatch)
+            shape = compiled_pattern(query)
+            yield _Wanted.word(query.field, shape.fullmatch)
         case _:
             return
+
+
+def _wanted_phrase(table: Table, query: TextPhrase) -> Iterator[_Wanted]:
+    words = words_of(table, query.field, query.text, query.analyzer)
+    last = words[-1][0] if words and query.prefix else None
+    if words:
+        fits = tuple((position, _any_of(terms, prefix=position == last)) for position, terms in words)
+        yield _Wanted(query.field, fits, query.slop)
 
 
 def _term_of(query: TextMatch, word: str, last: bool) -> Fits:
@@ -120,27 +135,28 @@ def _is(word: str) -> Fits:
     return lambda term: term == word
 
 
+def _any_of(terms: Sequence[str], *, prefix: bool) -> Fits:
+    return (lambda term: term.startswith(tuple(terms))) if prefix else (lambda term: term in terms)
+
+
 def _starts(word: str) -> Fits:
     return lambda term: term.startswith(word)
 
 
 def _of_field(
-    table: Table, field: Field, request: HighlightField, fitting: Sequence[Fits], source: Mapping[str, Any]
+    table: Table, field: Field, request: HighlightField, wanted: Sequence[_Wanted], source: Mapping[str, Any]
 ) -> list[str]:
     texts = list(_texts(source, (field.source or field.path).split(".")))
-    fragments: list[tuple[int, str]] = []
-    for text in texts:
-        spans = _spans(table, field, text, fitting)
-        if spans:
-            fragments += _fragments(text, spans, request)
-    if not fragments:
-        if request.no_match_size and texts:
-            return [texts[0][: request.no_match_size]]
-        return []
+    matches = [_matches(table, field, text, wanted) for text in texts]
+    if not any(matches):
+        return [beginning(texts[0], request.no_match_size)] if request.no_match_size and texts else []
     if request.fragments == 0:
-        return [text for _, text in fragments]
-    best = sorted(range(len(fragments)), key=lambda at: (-fragments[at][0], at))[: request.fragments]
-    return [fragments[at][1] for at in sorted(best)]
+        passages = whole_values(texts, matches)
+    else:
+        passages = best_passages(
+            texts, matches, request.fragment_size, request.fragments, words=request.by_word, by_score=request.by_score
+        )
+    return [_marked(passage, request).strip() for passage in passages]
 
 
 def _texts(value: Any, path: list[str]) -> Iterator[str]:
@@ -156,16 +172,45 @@ def _texts(value: Any, path: list[str]) -> Iterator[str]:
         yield str(value)
 
 
-def _spans(table: Table, field: Field, text: str, fitting: Sequence[Fits]) -> list[tuple[int, int]]:
-    """Where the wanted terms are, in characters."""
+def _matches(table: Table, field: Field, text: str, wanted: Sequence[_Wanted]) -> list[Match]:
+    """Where the wanted words are, in characters, in order."""
     if field.family is Family.KEYWORD:
-        return [(0, len(text))] if any(fits(text) for fits in fitting) else []
+        fits = any(len(one.words) == 1 and one.words[0][1](text) for one in wanted)
+        return [Match(0, len(text), text)] if fits else []
+    tokens = table.analyzers.tokens(field.analyzer, text)
+    marked: set[int] = set()
+    for one in wanted:
+        marked |= _together(tokens, one)
     units = _units(text)
     return [
-        (units[token.start_offset], units[token.end_offset])
-        for token in table.analyzers.tokens(field.analyzer, text)
-        if any(fits(token.token) for fits in fitting)
+        Match(units[token.start_offset], units[token.end_offset], token.token)
+        for at, token in enumerate(tokens)
+        if at in marked
     ]
+
+
+def _together(tokens: Sequence[Token], wanted: _Wanted) -> set[int]:
+    """The tokens, by number, that stand where all the wanted words do."""
+    places = [{token.position: at for at, token in enumerate(tokens) if fits(token.token)} for _, fits in wanted.words]
+    if len(places) == 1:
+        fits = wanted.words[0][1]
+        return {at for at, token in enumerate(tokens) if fits(token.token)}
+    first = wanted.words[0][0]
+    marked: set[int] = set()
+    for start in sorted({position for found in places for position in found} if wanted.slop else places[0]):
+        if wanted.slop:
+            last = start + wanted.words[-1][0] - first + wanted.slop
+            held = [[found[p] for p in sorted(found) if start <= p <= last][:1] for found in places]
+        else:
+            offsets = [position - first for position, _ in wanted.words]
+            held = [
+                [found[start + offset]] if start + offset in found else []
+                for offset, found in zip(offsets, places, strict=True)
+            ]
+        chosen = {at for part in held for at in part}
+        if len(chosen) == len(places):
+            marked |= chosen
+    return marked
 
 
 def _units(text: str) -> Sequence[int]:
@@ -178,41 +223,14 @@ def _units(text: str) -> Sequence[int]:
     return [*places, len(text)]
 
 
-def _fragments(text: str, spans: list[tuple[int, int]], request: HighlightField) -> list[tuple[int, str]]:
-    """Return (how many terms, the marked fragment) of each fragment with a term in it."""
-    if request.fragments == 0:
-        return [(len(spans), _marked(text, 0, len(text), spans, request))]
-    found: list[tuple[int, str]] = []
-    for start, end in _passages(text, request.fragment_size):
-        inside = [span for span in spans if start <= span[0] < end]
-        if inside:
-            found.append((len(inside), _marked(text, start, end, inside, request).strip()))
-    return found
-
-
-def _passages(text: str, size: int) -> Iterator[tuple[int, int]]:
-    """Cut at ends of sentences; join short ones up to ``size``, cut long ones between words."""
-    start = end = 0
-    for sentence in _SENTENCE.finditer(text):
-        if sentence.end() - start > size and end > start:
-            yield start, end
-            start = end
-        end = sentence.end()
-        while end - start > size * 3 // 2:
-            cut = text.rfind(" ", start + size // 2, start + size)
-            cut = start + size if cut < 0 else cut + 1
-            yield start, cut
-            start = cut
-    if end > start:
-        yield start, end
-
-
-def _marked(text: str, start: int, end: int, spans: list[tuple[int, int]], request: HighlightField) -> str:
+def _marked(passage: Passage, request: HighlightField) -> str:
     parts: list[str] = []
-    at = start
-    for first, last in spans:
-        if first < at:
+    at = passage.start
+    end = max(passage.end, passage.matches[-1].end)
+    for match in passage.matches:
+        if match.start < at:
             continue
-        parts += [text[at:first], request.pre_tag, text[first:last], request.post_tag]
-        at = last
-    return "".join([*parts, text[at:end]])
+        parts += [passage.text[at : match.start], request.pre_tag, passage.text[match.start : match.end]]
+        parts.append(request.post_tag)
+        at = match.end
+    return "".join([*parts, passage.text[at:end]])

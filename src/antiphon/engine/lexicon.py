@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import orjson
 import tantivy
 from numpy.typing import NDArray
 
@@ -99,6 +100,26 @@ class LexiconView:
         return np.asarray(keys, np.int64), scores / LUCENE_FACTOR
 
 
+def remove_unfinished(folder: Path) -> None:
+    """Remove what a process that was killed within a commit or a merge has left beside the last commit's files.
+
+    tantivy writes no file over another one, so that the next commit would fail on a ``.del`` file of its own name.
+    Nobody else may be using the folder.
+    """
+    meta = folder / "meta.json"
+    if not meta.is_file():
+        return
+    segments = orjson.loads(meta.read_bytes())["segments"]
+    deletes = {one["segment_id"].replace("-", ""): one.get("deletes") for one in segments}
+    for path in folder.iterdir():
+        segment, _, rest = path.name.partition(".")
+        if not segment or path.name == meta.name:  # its own lists and locks
+            continue
+        stamp = (deletes.get(segment) or {}).get("opstamp")
+        if segment not in deletes or (rest.endswith(".del") and rest != f"{stamp}.del"):
+            path.unlink()
+
+
 class SlotsExhausted(Exception):
     """More text fields than slots: the lexicon must be built anew with more of them."""
 
@@ -117,6 +138,7 @@ class Lexicon:
         self.schema = builder.build()
         if folder is not None:
             folder.mkdir(parents=True, exist_ok=True)
+            remove_unfinished(folder)
         self._index = tantivy.Index(self.schema, path=None if folder is None else str(folder))
         unassigned = analyzers.chain("whitespace").native
         for name in self._names:
@@ -124,7 +146,6 @@ class Lexicon:
         self._analyzers = analyzers
         self._dirty = False
         self._analyzer_of: dict[str, str] = {}
-        self._python: set[str] = set()
         self.slots: dict[str, str] = {}
         self._spare = [name for name in self._names if name not in slots.values()]
         self._pending: dict[str, str] = dict(slots)
@@ -142,7 +163,6 @@ class Lexicon:
         chain = self._analyzers.chain(analyzer)
         native = chain.native
         if native is None:
-            self._python.add(field)
             native = self._analyzers.chain("whitespace").native
         if self._dirty:  # a segment under way keeps the tokenizers it began with
             self._open_writer().commit()
@@ -158,8 +178,8 @@ class Lexicon:
         document.add_integer(KEY, key)
         for field, values in texts.items():
             slot = self.slots[field]
-            if field in self._python or len(values) > 1:
-                chain = self._analyzers.chain(self._analyzer_of[field])
+            chain = self._analyzers.chain(self._analyzer_of[field])
+            if len(values) > 1 or not all(map(chain.takes, values)):
                 document.add_pre_tokenized_text(slot, chain.pre_tokenized(values, POSITION_GAP))
             elif values:
                 document.add_text(slot, values[0])

@@ -94,7 +94,7 @@ class Fingerprints:
 
         Ask before the new pipeline takes the place of one of the same id.
         """
-        targets = list(_embeddings(pipeline.processors))
+        targets = list(embedding_targets(pipeline.processors))
         for index in self._indices.all() if targets else ():
             names = (setting(index.settings, f"index.{which}_pipeline") for which in ("default", "final"))
             if pipeline.id in names and fingerprints(index.mapping.body):
@@ -102,11 +102,7 @@ class Fingerprints:
 
     def check_mapping_change(self, index: Index, mapping: IndexMapping) -> None:
         """IllegalArgument when a semantic field of ``mapping`` would get another model while it holds vectors."""
-        targets = []
-        for field in semantic_fields(mapping.body):
-            leaf = "embedding" if field.chunking is False else "chunks.embedding"
-            targets.append((f"{field.info}.{leaf}", field.model_id))
-        self._check(index, targets)
+        self._check(index, [(field.vector, field.model_id) for field in semantic_fields(mapping.body)])
 
     def _check(self, index: Index, targets: Iterable[Stamp]) -> None:
         held = fingerprints(index.mapping.body)
@@ -120,12 +116,12 @@ class Fingerprints:
         return self._indices.store(index).stats().documents == 0
 
 
-def _embeddings(processors: Iterable[Processor]) -> Iterator[Stamp]:
+def embedding_targets(processors: Iterable[Processor]) -> Iterator[Stamp]:
     """Yield the targets of ``text_embedding`` processors, wherever they stand in the pipeline."""
     for processor in processors:
         if isinstance(processor.work, TextEmbedding):
             yield from ((path, processor.work.model_id) for path in _targets(processor.work.field_map, ""))
-        yield from _embeddings(processor.on_failure)
+        yield from embedding_targets(processor.on_failure)
 
 
 def _targets(fields: Mapping[str, Any], at: str) -> Iterator[str]:

@@ -98,7 +98,7 @@ class Indices:
             return state[name]
         members = aliased(state, name)
         if not members:
-            raise index_not_found(name)
+            raise index_not_found(name, single=True)
         if len(members) > 1:
             listed = ", ".join(index.name for index, _ in members)
             raise IllegalArgument(
@@ -134,17 +134,16 @@ class Indices:
         state = self._published
         members = aliased(state, name)
         if require_alias and not members:
-            error = index_not_found(name)
             raise IndexNotFound(
                 f"no such index [{name}] and [require_alias] request flag is [true] and [{name}] is not an alias",
-                metadata=error.metadata,
+                metadata={"index": name, "index_uuid": "_na_"},
             )
         if name in state:
             return state[name]
         if members:
             return _write_index(name, members)
         if not create or not self._may_create(name):
-            raise index_not_found(name)
+            raise index_not_found(name, single=True)
         with self._lock:
             return self.get(name) if self.exists(name) else self.create(name)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Protocol
 
 from antiphon.domain.ingest_document import IngestDocument
 from antiphon.domain.pipeline import (
@@ -67,10 +68,17 @@ class _Job:
             self.outcome = IllegalArgument("the document is nested too deeply for its ingest pipeline")
 
 
+class PipelineBook(Protocol):
+    """Where pipelines are found."""
+
+    def find(self, name: str, /) -> Pipeline | None:
+        """The pipeline of this id, or None."""
+
+
 class PipelineRunner:
     """Runs pipelines over batches. ``clock`` counts epoch milliseconds."""
 
-    def __init__(self, pipelines: Pipelines, embed: Embed, clock: Clock) -> None:
+    def __init__(self, pipelines: PipelineBook, embed: Embed, clock: Clock) -> None:
         self._pipelines = pipelines
         self._embed = embed
         self._clock = clock

@@ -310,6 +310,42 @@ class Engine(Protocol):
         """Seal and close everything. Idempotent."""
 
 
+class Answer(Protocol):
+    """What another server answered."""
+
+    @property
+    def status(self) -> int:
+        """HTTP's status."""
+
+    @property
+    def headers(self) -> Sequence[tuple[str, str]]:
+        """Names in lower case, in order; a name may come twice."""
+
+    @property
+    def body(self) -> bytes:
+        """The content, unpacked."""
+
+
+class Cluster(Protocol):
+    """An OpenSearch cluster. Thread-safe."""
+
+    @property
+    def url(self) -> str:
+        """Where it is, without user and password."""
+
+    @property
+    def authenticates(self) -> bool:
+        """True when requests carry a user of the configuration's."""
+
+    def exchange(
+        self, method: str, path: str, content: bytes | None = None, headers: Mapping[str, str] | None = None
+    ) -> Answer:
+        """Send bytes, wait, and return the answer; Unavailable when nothing answers.
+
+        ``path`` is encoded and has its query. ``authorization`` among the headers takes the place of the user.
+        """
+
+
 class Gauges(Protocol):
     """What the machine has left; cheap enough to ask on every request."""
 

@@ -17,6 +17,7 @@ from antiphon.domain.prediction import Prediction
 from antiphon.domain.role import Role
 from antiphon.domain.search_pipeline import SearchPipeline, filtered_query, prepare_body
 from antiphon.errors import AntiphonError, IllegalArgument, QueryShardError, SearchPhaseError, ValidationError
+from antiphon.flows.explain_query import Checked, explained
 from antiphon.flows.fingerprint import Fingerprints
 from antiphon.flows.indices import Indices
 from antiphon.flows.ports import Ports
@@ -120,7 +121,8 @@ class Searcher:
             return page.total or 0, page.shards
 
     def explain(self, request: SearchRequest, doc_id: str) -> tuple[str, bool, Explanation | None]:
-        """Return (index, whether the document can be found, why it scores as it does or None)."""
+        """Return (index, whether the document can be found, why it scores as it does or None) on a single index."""
+        self._indices.get(request.expression)
         with self._opened(request) as opened:
             for shard in self._planned(request, opened).shards:
                 found = shard.snapshot.explain(shard.search.legs[0], shard.vectors, doc_id)
@@ -129,11 +131,11 @@ class Searcher:
                     return shard.index.name, True, found
             return (opened[0].index.name if opened else request.expression), False, None
 
-    def check(self, request: SearchRequest) -> list[tuple[str, AntiphonError | None]]:
-        """Return for each index what is wrong with the body's query there, None when it could run."""
+    def check(self, request: SearchRequest) -> list[Checked]:
+        """Return for each index what the body's query means there, or what is wrong with it."""
         with self._opened(request) as opened:
             pipeline = self.pipelines.chosen(None, None, [one.index for one in opened]).pipeline
-            return [(one.index.name, self._problem(request.body, one, pipeline)) for one in opened]
+            return [self._checked(request.body, one, pipeline) for one in opened]
 
     def open_scroll(self, request: SearchRequest, keep_alive_ms: int, render: RenderHit) -> Page:
         """Return the first page and keep what it was taken from. ValidationError for what a scroll cannot do."""
@@ -252,14 +254,14 @@ class Searcher:
                     factors.setdefault(target.index.uuid, factor)
         return factors
 
-    def _problem(self, body: dict[str, Any], one: Opened, pipeline: SearchPipeline) -> AntiphonError | None:
+    def _checked(self, body: dict[str, Any], one: Opened, pipeline: SearchPipeline) -> Checked:
         try:
-            self._parsed(body, one, pipeline)
+            found = self._parsed(body, one, pipeline)
         except SearchPhaseError as error:
-            return error.failure
+            return Checked(one.index.name, error=error.failure)
         except AntiphonError as error:
-            return error
-        return None
+            return Checked(one.index.name, error=error)
+        return Checked(one.index.name, explained(self._ports.engine, one.index, found))
 
     def _parsed(self, body: dict[str, Any], one: Opened, pipeline: SearchPipeline, *, deep: bool = False) -> Search:
         enricher = pipeline.enricher

@@ -103,6 +103,5 @@ def _algorithm(step: Any) -> dict[str, Any]:
 def _account(job: SemanticJob, text: SemanticText, prediction: Prediction, start: int, end: int) -> None:
     document = job.document
     job.changed = True
-    leaf = "embedding" if text.field.chunking is False else "chunks.embedding"
-    document.note_embedded(f"{text.field.info}.{leaf}", text.field.model_id)
+    document.note_embedded(text.field.vector, text.field.model_id)
     document.account(prediction.tokens[start:end], prediction.lost[start:end])

@@ -17,6 +17,7 @@ from antiphon.query.aggregations import (
     TermsAggregation,
     TopHits,
 )
+from antiphon.query.bind import BindScope, EmbeddedField, bound_body, wanted_texts
 from antiphon.query.calendar import bucket_start, bucket_starts
 from antiphon.query.catalog.parse import parse_search as parse_catalog_search
 from antiphon.query.catalog.parse_clause import parse_query as parse_catalog_query
@@ -25,6 +26,7 @@ from antiphon.query.catalog.schema import Document, Schema
 from antiphon.query.catalog.search import CatalogSearch, Found, Hit, Total
 from antiphon.query.fusion import Bound, Fused, FusionSpec, RankFusion, ScoreFusion, check_legs, fuse
 from antiphon.query.fusion_parse import parse_fusion
+from antiphon.query.lucene_text import lucene_text
 from antiphon.query.minimum import required_matches
 from antiphon.query.missing import missing_value
 from antiphon.query.nodes import (
@@ -75,6 +77,7 @@ from antiphon.query.parse.fetch import parse_source
 from antiphon.query.parse.reasons import is_shard_failure
 from antiphon.query.parse.search import parse_search
 from antiphon.query.partial import BucketPartial, BucketsPartial, MetricPartial, Partial, SinglePartial, TopHitsPartial
+from antiphon.query.pattern import compiled_pattern
 from antiphon.query.reduce import finish, finish_all, merge, merge_all
 from antiphon.query.reduce_order import compare_sort
 from antiphon.query.render import render_query
@@ -101,6 +104,7 @@ __all__ = [
     "Aggregation",
     "Binary",
     "BinaryOperator",
+    "BindScope",
     "Bool",
     "BoostMode",
     "Boosting",
@@ -122,6 +126,7 @@ __all__ = [
     "DocValue",
     "Document",
     "EmbedText",
+    "EmbeddedField",
     "Exists",
     "Explanation",
     "Expression",
@@ -196,15 +201,18 @@ __all__ = [
     "Total",
     "Vector",
     "VectorFunction",
+    "bound_body",
     "bucket_start",
     "bucket_starts",
     "check_legs",
     "compare_sort",
+    "compiled_pattern",
     "filter_source",
     "finish",
     "finish_all",
     "fuse",
     "is_shard_failure",
+    "lucene_text",
     "merge",
     "merge_all",
     "merge_url",
@@ -220,4 +228,5 @@ __all__ = [
     "run_catalog_search",
     "url_parameters",
     "url_query",
+    "wanted_texts",
 ]

@@ -365,7 +365,10 @@ class FieldRequest:
 
 @dataclass(frozen=True, slots=True)
 class HighlightField:
-    """How one field (or pattern) is highlighted. ``fragments`` 0 returns the whole text."""
+    """How one field (or pattern) is highlighted. ``fragments`` 0 returns the whole text.
+
+    ``by_word`` cuts at words in place of sentences; ``by_score`` puts the best fragment first.
+    """
 
     pattern: str
     pre_tag: str = "<em>"
@@ -375,6 +378,8 @@ class HighlightField:
     no_match_size: int = 0
     require_field_match: bool = True
     query: Query | None = None
+    by_word: bool = False
+    by_score: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,14 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any
 
-from antiphon.errors import AntiphonError, IllegalArgument, ParsingError, QueryShardError
+from antiphon.errors import AntiphonError, IllegalArgument, ParseError, ParsingError, QueryShardError
 from antiphon.query import reading
 from antiphon.query.nodes import (
     Bool,
     Boosting,
     ConstantScore,
     DisMax,
-    Fuzziness,
     MatchAll,
     MatchNone,
     Operator,
@@ -80,7 +79,7 @@ def parse_query_string(body: Body, scope: Scope) -> Query:
     try:
         found = _Reader(lexemes(text), target, scope).whole()
     except QuerySyntaxError as error:
-        cause = ParsingError(f"Cannot parse '{text}': {error.reason}")
+        cause = ParseError(f"Cannot parse '{text}': {error.reason}")
         raise QueryShardError(f"Failed to parse query [{text}]", cause=cause) from error
     boost = reading.boost("query_string", body)
     if how.minimum_should_match is not None and isinstance(found, Bool) and found.should:
@@ -237,13 +236,6 @@ def _on_one(word: Lexeme, name: str, factor: float, target: Target, scope: Scope
             )
         case _:
             return text_query(name, unescape(word.text), plain, scope, factor)
-
-
-def _edits(given: float, target: Target) -> Fuzziness | None:
-    """Return the edits of ``~n``: the clause's own without a number, AUTO for a similarity below 1."""
-    if given < 0:
-        return target.how.fuzziness
-    return fuzziness(min(int(given), 2) if given >= 1 or given == 0 else "AUTO")
 
 
 def _wildcard(text: str, name: str, factor: float, target: Target, scope: Scope) -> Query:

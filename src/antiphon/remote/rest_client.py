@@ -15,6 +15,7 @@ from antiphon.errors import AntiphonError, IllegalArgument, Unavailable
 from antiphon.remote.endpoint import Endpoint, read_endpoint
 
 _TIMEOUTS = httpx.Timeout(600.0, connect=10.0)
+_ADVICE = "start a server with `antiphon serve`, or name one with --url"
 _CONNECTIONS = httpx.Limits(max_connections=256, max_keepalive_connections=64)
 
 
@@ -33,28 +34,42 @@ class Exchange:
 
 
 class RestClient:
-    """Sends requests to one server over connections that are kept. Thread-safe. Use as a context manager."""
+    """Sends requests to one server over connections that are kept. Thread-safe. Use as a context manager.
 
-    def __init__(self, endpoint: Endpoint | str) -> None:
+    ``advice`` is what to do when nothing answers there.
+    """
+
+    def __init__(self, endpoint: Endpoint | str, advice: str = _ADVICE) -> None:
         self._endpoint = read_endpoint(endpoint) if isinstance(endpoint, str) else endpoint
+        self._advice = advice
         self.url = self._endpoint.url
+        self._answered = False
         self._http = httpx.Client(
             base_url=self.url,
             timeout=_TIMEOUTS,
             limits=_CONNECTIONS,
             trust_env=False,
-            auth=self._endpoint.auth,
             verify=self._endpoint.verify(),
         )
+
+    @property
+    def authenticates(self) -> bool:
+        """True when requests carry a user of the endpoint's."""
+        return self._endpoint.auth is not None
 
     def exchange(
         self, method: str, path: str, content: bytes | None = None, headers: Mapping[str, str] | None = None
     ) -> Exchange:
-        """Send bytes and return the answer as it came; Unavailable when nothing answers."""
+        """Send bytes and return the answer as it came; Unavailable when nothing answers.
+
+        ``authorization`` among the headers (lower case) takes the place of the endpoint's user.
+        """
+        auth = None if headers is not None and "authorization" in headers else self._endpoint.auth
         try:
-            response = self._http.request(method, path, content=content, headers=headers)
+            response = self._http.request(method, path, content=content, headers=headers, auth=auth)
         except httpx.HTTPError as error:
             raise Unavailable(self._failure(error)) from error
+        self._answered = True
         return Exchange(response.status_code, tuple(response.headers.multi_items()), response.content)
 
     def download(self, path: str, target: Path, on_bytes: Callable[[int], None]) -> None:
@@ -117,15 +132,18 @@ class RestClient:
         self._http.close()
 
     def _failure(self, error: httpx.HTTPError) -> str:
+        if "CERTIFICATE_VERIFY_FAILED" in str(error) and "mismatch" in str(error):
+            return f"the certificate of {self.url} is for another name: write that name in the address ({error})"
         if "CERTIFICATE_VERIFY_FAILED" in str(error):
-            how = "set SSL_CERT_FILE, or --ca-cert where there is one, to its authority's"
+            how = "set SSL_CERT_FILE, --ca-cert or --cluster-ca-cert to its authority's"
             return f"the certificate of {self.url} is not trusted: {how} ({error})"
         if "[SSL" in str(error):
             return f"{self.url} does not speak https: try http ({error})"
         if isinstance(error, (httpx.ConnectError, httpx.ConnectTimeout)):
-            how = "start a server with `antiphon serve`, or name one with --url"
-            return f"nothing answers at {self.url} ({error}): {how}"
-        return f"the connection to {self.url} broke off: {error or type(error).__name__}"
+            return f"nothing answers at {self.url} ({error}): {self._advice}"
+        broken = f"the connection to {self.url} broke off: {str(error) or type(error).__name__}"
+        plain = self.url.startswith("http:") and not self._answered
+        return f"{broken}; if it speaks https, write that" if plain else broken
 
     def __enter__(self) -> Self:
         return self

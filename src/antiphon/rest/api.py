@@ -17,11 +17,12 @@ from starlette.responses import FileResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from antiphon.errors import AntiphonError, IllegalArgument, NotAcceptable, RequestTimeout, TooLarge, Unavailable
-from antiphon.flows import Node
+from antiphon.flows import ClusterEngine, Node
 from antiphon.rest.call import Call, Identity, Reply, Route
 from antiphon.rest.errors import no_handler, render_error, wrong_method
 from antiphon.rest.filter_path import filter_body
 from antiphon.rest.parameters import check_parameters
+from antiphon.rest.relay import RELAY_ROUTES
 from antiphon.rest.router import Router
 from antiphon.rest.routes import ROUTES
 
@@ -34,19 +35,26 @@ _SILENCE_S = 30
 _log = logging.getLogger("antiphon.rest")
 
 
-def create_api(node: Node, identity: Identity, *, max_body_bytes: int) -> ASGIApp:
-    """Return the whole REST API over ``node``. Handlers run on threads: predict and uploads on a pool of their own."""
-    return _Api(node, identity, max_body_bytes).application
+def create_api(node: Node, identity: Identity, *, max_body_bytes: int, cluster: ClusterEngine | None = None) -> ASGIApp:
+    """Return the whole REST API over ``node``. Handlers run on threads: predict and uploads on a pool of their own.
+
+    With a ``cluster`` documents and searches go there, and only the models are the node's.
+    """
+    return _Api(node, identity, max_body_bytes, cluster).application
 
 
 class _Api:
-    def __init__(self, node: Node, identity: Identity, max_body_bytes: int) -> None:
+    def __init__(
+        self, node: Node, identity: Identity, max_body_bytes: int, cluster: ClusterEngine | None = None
+    ) -> None:
         self._node = node
+        self._cluster = cluster
         self._identity = identity
         self._max_body_bytes = max_body_bytes
         self._heavy = ThreadPoolExecutor(_HEAVY_THREADS, thread_name_prefix="antiphon-predict")
+        self._far = ThreadPoolExecutor(_HEAVY_THREADS, thread_name_prefix="antiphon-cluster")
         self._light = ThreadPoolExecutor(_LIGHT_THREADS, thread_name_prefix="antiphon-rest")
-        self._router = Router(ROUTES)
+        self._router = Router(ROUTES if cluster is None else RELAY_ROUTES)
         inner = Starlette(lifespan=self._lifespan)
         inner.router.redirect_slashes = False
         inner.router.default = self._serve
@@ -57,6 +65,7 @@ class _Api:
         async def span() -> AsyncIterator[None]:
             yield
             self._heavy.shutdown(wait=False, cancel_futures=True)
+            self._far.shutdown(wait=False, cancel_futures=True)
             self._light.shutdown(wait=False, cancel_futures=True)
 
         return span()
@@ -95,8 +104,11 @@ class _Api:
             _query(request, row),
             body,
             request.headers.get("host", ""),
+            _target(request),
+            request.headers,
+            self._cluster,
         )
-        pool = self._heavy if row.heavy else self._light
+        pool = self._far if row.far else self._heavy if row.heavy else self._light
         return await asyncio.get_running_loop().run_in_executor(pool, self._answer, request, row, call)
 
     def _answer(self, request: Request, row: Route, call: Call) -> Response:
@@ -155,14 +167,18 @@ class _Api:
     def _respond(self, request: Request, reply: Reply) -> Response:
         if reply.file is not None:
             return FileResponse(reply.file, reply.status, media_type=reply.media_type)
-        if reply.media_type == "application/json":
+        if isinstance(reply.body, bytes):
+            content, media_type = reply.body, reply.media_type
+        elif reply.media_type == "application/json":
             content = _dump(request, reply)
             media_type = "application/json; charset=UTF-8"
         else:
             content, media_type = reply.body.encode(), reply.media_type
-        response = Response(content, reply.status, media_type=media_type)
+        response = Response(content, reply.status, media_type=media_type or None)
         for name, value in reply.headers.items():
             response.headers[name] = value
+        for warning in reply.warnings:
+            response.headers.append("warning", warning)
         for notice in reply.notices:
             response.headers.append("warning", self._warning(notice))
         return response
@@ -205,6 +221,12 @@ def _raw_path(request: Request) -> str:
     """The path as it was sent, without the query; some test clients leave it out."""
     raw = request.scope.get("raw_path") or quote(request.scope["path"]).encode()
     return str(raw.split(b"?")[0], "latin-1")
+
+
+def _target(request: Request) -> str:
+    """Path and query as they were sent, with one slash in front and without a fragment."""
+    query = request.url.query.replace("#", "%23")
+    return "/" + _raw_path(request).lstrip("/").replace("#", "%23") + (f"?{query}" if query else "")
 
 
 def _uri(request: Request) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 
 from antiphon.domain.index_settings import API_VERSION
 from antiphon.errors import IllegalArgument, ParseError
-from antiphon.flows import Node
+from antiphon.flows import ClusterEngine, Node
 from antiphon.rest.json_body import loads
 
 
@@ -30,7 +30,8 @@ class Identity:
 class Call:
     """A request: ``params`` from the path, ``query`` from the query string, ``body`` as it came.
 
-    ``host`` is the ``host:port`` that the client asked for, empty when it did not say.
+    ``host`` is the ``host:port`` that the client asked for, empty when it did not say. ``target`` is path and query as
+    they were sent, ``headers`` are by lower-case name; ``cluster`` is where documents live when that is not here.
     """
 
     node: Node
@@ -41,6 +42,9 @@ class Call:
     query: Mapping[str, str]
     body: bytes
     host: str = ""
+    target: str = ""
+    headers: Mapping[str, str] = field(default_factory=dict)
+    cluster: ClusterEngine | None = None
 
     def json(self, missing: str = "request body is required") -> Any:
         """Return the parsed body, or the ``source`` query parameter; ParseError ``missing`` when there is neither."""
@@ -81,6 +85,7 @@ class Reply:
     """``body`` is JSON-ready (numpy arrays allowed), or text with ``media_type``; ``notices`` become Warnings.
 
     ``file`` is sent in place of ``body``, as ``media_type``.
+    Bytes are sent as they are; ``warnings`` are Warning headers that somebody else has written.
     """
 
     body: Any
@@ -89,6 +94,7 @@ class Reply:
     media_type: str = "application/json"
     headers: dict[str, str] = field(default_factory=dict)
     file: Path | None = None
+    warnings: tuple[str, ...] = ()
 
 
 Handler = Callable[[Call], Reply]
@@ -99,8 +105,9 @@ class Route:
     """One row of the table; ``methods`` are separated by blanks.
 
     ``query`` names the parameters that the handler reads besides the common ones; a ``heavy`` handler waits for a
-    model or a disk and runs on a pool of its own; a ``text`` one answers plain text as well;
-    an ``any_media`` one takes a body of any content type, an ``any_query`` one any parameter (it refuses them all).
+    model or a disk and runs on a pool of its own, a ``far`` one, which waits for a cluster, on another; a ``text`` one
+    answers plain text as well; an ``any_media`` one takes a body of any content type, an ``any_query`` one any
+    parameter (it refuses them all, or sends them on).
     """
 
     methods: str
@@ -111,3 +118,4 @@ class Route:
     text: bool = False
     any_media: bool = False
     any_query: bool = False
+    far: bool = False

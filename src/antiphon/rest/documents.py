@@ -14,7 +14,7 @@ from antiphon.errors import AntiphonError, IllegalArgument, MissingResource
 from antiphon.flows import Refresh
 from antiphon.rest.bulk import BULK_ROUTES
 from antiphon.rest.call import Call, Reply, Route
-from antiphon.rest.errors import describe_item
+from antiphon.rest.errors import render_error
 from antiphon.wire.bulk import read_version_type
 from antiphon.wire.document import read_mget, read_update, render_done, render_get, shown_source
 from antiphon.wire.embedding_report import render_embedding_report
@@ -88,7 +88,7 @@ def mget(call: Call) -> Reply:
     shown: list[Any] = []
     for item, found in zip(items, call.node.documents.get_many([(i.index, i.id) for i in items]), strict=True):
         if isinstance(found, AntiphonError):
-            shown.append({"_index": item.index, "_id": item.id, "error": describe_item(found)})
+            shown.append({"_index": item.index, "_id": item.id, "error": render_error(found).body["error"]})
         else:
             shown.append(render_get(found[0], item.id, found[1], item.fetch or default))
     return Reply(_plain(call, {"docs": shown}))

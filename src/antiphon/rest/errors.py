@@ -35,7 +35,7 @@ def render_error(error: AntiphonError) -> Reply:
 
 
 def describe_item(error: AntiphonError) -> dict[str, Any]:
-    """Return the error of one item of a bulk, mget or msearch: without ``root_cause``."""
+    """Return the error of one item of a bulk: without ``root_cause``."""
     return _chain(error)
 
 

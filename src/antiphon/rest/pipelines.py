@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+from antiphon.domain.pipeline import Pipeline
 from antiphon.domain.processors.reading import read_pipeline
 from antiphon.errors import AntiphonError, IllegalArgument, ParseError
+from antiphon.flows import PipelineRunner
 from antiphon.rest.call import Call, Reply, Route
 from antiphon.rest.errors import render_error
-from antiphon.wire.pipeline import read_simulation, render_simulated, render_steps
+from antiphon.wire.pipeline import Simulation, read_simulation, render_simulated, render_steps
 
 _PATH = "/_ingest/pipeline"
 _INLINE = "_simulate_pipeline"
@@ -42,11 +44,14 @@ def simulate(call: Call) -> Reply:
     request = read_simulation(call.json(), stored=pipeline_id is not None)
     runner = call.node.pipeline_runner
     pipeline = runner.pipeline(pipeline_id) if pipeline_id is not None else read_pipeline(_INLINE, request.pipeline)
-    verbose = call.flag("verbose")
-    simulated = runner.simulate(pipeline, request.documents, verbose=verbose)
+    return simulated(runner, pipeline, request, verbose=call.flag("verbose"))
+
+
+def simulated(runner: PipelineRunner, pipeline: Pipeline, request: Simulation, *, verbose: bool) -> Reply:
+    """Run a pipeline over the documents of a request, writing nothing."""
     docs = [
         render_simulated(one.outcome, _show) if one.steps is None else render_steps(one.steps, _show)
-        for one in simulated
+        for one in runner.simulate(pipeline, request.documents, verbose=verbose)
     ]
     return Reply({"docs": docs})
 

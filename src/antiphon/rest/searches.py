@@ -6,6 +6,7 @@ import time
 from dataclasses import replace
 from typing import Any
 
+from antiphon.domain.source import token
 from antiphon.errors import AntiphonError, IllegalArgument, JsonError, ParsingError, ValidationError
 from antiphon.flows import SearchRequest, keep_alive_ms
 from antiphon.query import Page, PageHit, SearchHit, merge_url, url_parameters, url_query
@@ -13,7 +14,7 @@ from antiphon.rest.call import Call, Reply, Route
 from antiphon.rest.errors import describe_item, render_error
 from antiphon.rest.index_options import index_options
 from antiphon.rest.json_body import loads
-from antiphon.wire.explanation import render_explain, render_validation
+from antiphon.wire.explanation import render_explain, render_unreadable, render_validation
 from antiphon.wire.msearch import check_search_type, read_search_header
 from antiphon.wire.search import (
     check_count_body,
@@ -69,12 +70,27 @@ def explain(call: Call) -> Reply:
 
 
 def validate(call: Call) -> Reply:
-    """Say whether a query could run, and with ``explain`` why not."""
-    body = _object(call.json_or({}))
-    if "q" in call.query:
-        body = {"query": url_query(call.query)}
-    request = SearchRequest(_index(call), {"query": body.get("query")}, options=index_options(call))
-    return Reply(render_validation(call.node.searcher.check(request), explain=call.flag("explain")))
+    """Say whether a query could run; with ``explain`` or ``rewrite``, what it means or why it could not."""
+    told = call.flag("explain") or call.flag("rewrite")
+    try:
+        query = {"query": url_query(call.query)} if "q" in call.query else _query_alone(call)
+    except (JsonError, ParsingError) as error:
+        return Reply(render_unreadable(error, explain=told))
+    checked = call.node.searcher.check(SearchRequest(_index(call), query, options=index_options(call)))
+    return Reply(render_validation(checked, explain=told))
+
+
+def _query_alone(call: Call) -> dict[str, Any]:
+    """The body, which holds a query and nothing else; everything when there is no body."""
+    body = call.json_or(None)
+    if body is None:
+        return {"query": {"match_all": {}}}
+    if not isinstance(body, dict):
+        raise ParsingError(f"Expected [START_OBJECT] but found [{token(body)}]")
+    check_count_body(body)
+    if body.get("query") is None:
+        raise ValidationError("query cannot be null")
+    return body
 
 
 def scroll(call: Call) -> Reply:

@@ -6,7 +6,7 @@ from antiphon.transfer.journal import Journal
 from antiphon.transfer.models import SourceModel, compare_vectors, read_model
 from antiphon.transfer.parity import Options
 from antiphon.transfer.place import How
-from antiphon.transfer.pull import pull
+from antiphon.transfer.pull import Wanted, pull
 from antiphon.transfer.push import diff, push
 from antiphon.transfer.side import Side
 from antiphon.transfer.source import from_package, from_server
@@ -18,6 +18,7 @@ __all__ = [
     "Options",
     "Side",
     "SourceModel",
+    "Wanted",
     "compare_vectors",
     "connect",
     "diff",

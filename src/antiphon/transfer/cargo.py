@@ -12,13 +12,12 @@ from antiphon.transfer.definitions import (
     INGEST,
     SEARCH,
     TEMPLATES,
-    IndexDefinition,
     everything,
     model_ids_in,
     pipelines_of,
-    read_index,
     search_pipelines_of,
 )
+from antiphon.transfer.indexes import IndexDefinition, read_index
 from antiphon.transfer.models import SourceModel
 from antiphon.transfer.side import Side
 

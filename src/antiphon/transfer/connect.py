@@ -17,7 +17,7 @@ import numpy as np
 
 from antiphon.domain.role import Role
 from antiphon.errors import AntiphonError, IllegalArgument
-from antiphon.remote import segment
+from antiphon.remote import reason_of, segment
 from antiphon.transfer.journal import Journal
 from antiphon.transfer.models import ML, SourceModel, deploy
 from antiphon.transfer.preflight import cluster_settings
@@ -57,7 +57,7 @@ def connect(
             continue
         for role in way.roles:
             made[role.value if model.config.asymmetric else "both"] = model_id
-            _compare(model, model_id, role, way, target, journal)
+            _compare(model, model_id, role, way, address, target, journal)
     return made
 
 
@@ -180,14 +180,22 @@ def _find(target: Side, kind: str, name: str, actions: list[dict[str, Any]]) -> 
     return None
 
 
-def _compare(model: SourceModel, model_id: str, role: Role, way: _Way, target: Side, journal: Journal) -> None:
+def _compare(
+    model: SourceModel, model_id: str, role: Role, way: _Way, address: str, target: Side, journal: Journal
+) -> None:
     """Compare the vectors that come through the cluster with ours."""
     body: dict[str, Any] = {"text_docs": list(PROBES)}
     path = f"{ML}/_predict/text_embedding/{segment(model_id)}"
     if len(way.roles) > 1:
         body = {"parameters": {"texts": list(PROBES), "content_type": role.value}}
         path = f"{ML}/models/{segment(model_id)}/_predict"
-    results = target.client.ask("POST", path, body)["inference_results"]
+    status, answer, _ = target.client.send("POST", path, body)
+    if status >= 300:
+        raise AntiphonError(
+            f"{target.name} gets no vectors from {address}: {reason_of(answer)}. That must be where it reaches the "
+            f"server that has [{model.model_id}]: see --address. What was made there stays, as model {model_id}"
+        )
+    results = answer["inference_results"]
     there: Floats = np.array([output["data"] for result in results for output in result["output"]], np.float32)
     agreement = Agreement.of(model.embed(PROBES, role), there)
     what = f"{role.value} vectors" if model.config.asymmetric else "vectors"

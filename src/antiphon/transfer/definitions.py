@@ -1,4 +1,4 @@
-"""Pipelines, templates and indexes: read on one side, translated where a name differs, made on the other."""
+"""Pipelines and templates: read on one side, translated where a name differs, put on the other."""
 
 from __future__ import annotations
 
@@ -6,41 +6,51 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from antiphon.errors import AntiphonError
+from antiphon.domain.semantic import ModelFacts
+from antiphon.domain.semantic_meta import plain_mapping
+from antiphon.errors import AntiphonError, IllegalArgument
 from antiphon.remote import reason_of, segment
 from antiphon.transfer.journal import Journal
 from antiphon.transfer.side import Side
 
 INGEST, SEARCH = "_ingest/pipeline", "_search/pipeline"
 TEMPLATES = ("_component_template", "_index_template")
-_SETS_OF_ITS_OWN = (
-    "index.uuid", "index.creation_date", "index.provided_name", "index.version.", "index.resize.", "index.routing.",
-    "index.history.", "index.verified_before_close", "index.replication.", "index.shard.",
-)  # fmt: skip
-PIPELINE_SETTINGS = ("index.default_pipeline", "index.final_pipeline")
-_SEARCH_SETTING = "index.search.default_pipeline"
-_NONE = "_none"
 
 
 @dataclass(frozen=True, slots=True)
 class Translation:
-    """What differs between the sides: ``model_ids`` from here to there, the ``engine`` of vectors (None: as here)."""
+    """What differs between the sides: ``model_ids`` from here to there, the ``engine`` of vectors (None: as here).
+
+    ``facts`` is known of the models by their ids there. A side that does not keep ``semantic`` fields gets them as
+    ``antiphon serve --cluster`` makes them: text beside vectors, remembered in ``_meta``.
+    """
 
     model_ids: Mapping[str, str] = field(default_factory=dict)
     engine: str | None = None
     keeps_semantic: bool = True
+    facts: Mapping[str, ModelFacts] = field(default_factory=dict)
+
+    def mapping(self, body: Mapping[str, Any]) -> Any:
+        """Return a mapping as the other side shall have it."""
+        translated = self(body)
+        return translated if self.keeps_semantic else plain_mapping(translated, self._facts)
+
+    def _facts(self, model_id: str) -> ModelFacts:
+        if model_id not in self.facts:
+            raise IllegalArgument(f"the model [{model_id}] is not known")
+        return self.facts[model_id]
 
     def __call__(self, value: Any) -> Any:
-        """Return a definition with the ids of models, the engines and the semantic fields of the other side."""
+        """Return a definition with the ids of models, the engines and, in templates, the mappings of the other side."""
         if isinstance(value, list):
             return [self(item) for item in value]
         if not isinstance(value, dict):
             return value
-        if value.get("type") == "semantic" and not self.keeps_semantic:
-            return {"type": value.get("raw_field_type", "text")}
         made: dict[str, Any] = {}
         for key, item in value.items():
-            if isinstance(item, str) and key.endswith("model_id"):
+            if key == "mappings" and isinstance(item, dict):
+                made[key] = self.mapping(item)
+            elif isinstance(item, str) and key.endswith("model_id"):
                 made[key] = self.model_ids.get(item, item)
             elif key == "neural_field_default_id" and isinstance(item, dict):
                 made[key] = {name: self.model_ids.get(one, one) for name, one in item.items()}
@@ -49,44 +59,6 @@ class Translation:
             else:
                 made[key] = self(item)
         return made
-
-
-@dataclass(frozen=True, slots=True)
-class IndexDefinition:
-    """An index: flat ``settings`` that can be given to another, ``mappings``, ``aliases``."""
-
-    name: str
-    settings: dict[str, Any]
-    mappings: dict[str, Any]
-    aliases: dict[str, Any]
-
-    @property
-    def pipelines(self) -> set[str]:
-        """The ingest pipelines that its settings name."""
-        return {self.settings[key] for key in PIPELINE_SETTINGS if self.settings.get(key, _NONE) != _NONE}
-
-    @property
-    def has_semantic(self) -> bool:
-        """Whether a field embeds by itself."""
-        return any(spec.get("type") == "semantic" for spec in self.mappings.get("properties", {}).values())
-
-    @property
-    def search_pipeline(self) -> str | None:
-        """The search pipeline that its settings name."""
-        name = self.settings.get(_SEARCH_SETTING, _NONE)
-        return None if name == _NONE else name
-
-
-def read_index(side: Side, name: str) -> IndexDefinition | None:
-    """Return the definition of one index, None when it is not there; AntiphonError for an alias of several."""
-    answer = side.client.find(f"/{segment(name)}?flat_settings=true")
-    if answer is None:
-        return None
-    if len(answer) != 1:
-        raise AntiphonError(f"[{name}] means {len(answer)} indexes: {', '.join(sorted(answer))}; name one")
-    [(real, body)] = answer.items()
-    settings = {key: value for key, value in body["settings"].items() if not key.startswith(_SETS_OF_ITS_OWN)}
-    return IndexDefinition(real, settings, body.get("mappings", {}), body.get("aliases", {}))
 
 
 def model_ids_in(value: Any) -> Iterator[str]:
@@ -157,8 +129,12 @@ def push_definitions(
         status, answer, _ = target.client.send("GET", f"/{kind}/{segment(name)}")
         there = _only(kind, name, answer) if status == 200 else None
         if there is not None and agrees(translated, there):
-            journal.note(f"{kind}/{name} is the same there")
-        elif journal.change(f"{'replace' if there is not None else 'put'} {kind}/{name}"):
+            journal.note(f"{kind}/{name} is the same {target.place}")
+            continue
+        what = f"put {kind}/{name}"
+        if there is not None:
+            what = f"replace {kind}/{name}, another {target.place} in {', '.join(differences(translated, there)[:5])}"
+        if journal.change(what):
             target.client.ask("PUT", f"/{kind}/{segment(name)}", translated)
 
 
@@ -173,53 +149,6 @@ def differing_definitions(kind: str, wanted: Mapping[str, Any], target: Side, tr
         elif not agrees(translate(body), there):
             found[name] = "differs there"
     return found
-
-
-def push_index(index: IndexDefinition, target: Side, translate: Translation, journal: Journal) -> bool:
-    """Make the index there, or give it what its mapping lacks; return whether it was there before.
-
-    A new one gets its ingest pipelines after its documents (``set_pipelines``): those come with their vectors.
-    """
-    there = read_index(target, index.name)
-    mappings = translate(index.mappings)
-    if there is None:
-        settings = {key: value for key, value in index.settings.items() if key not in PIPELINE_SETTINGS}
-        settings = translate_settings(settings, target)
-        if journal.change(f"create index [{index.name}]"):
-            body = {"settings": settings, "mappings": mappings, "aliases": index.aliases}
-            target.client.ask("PUT", f"/{segment(index.name)}", body)
-        return False
-    missing = differences(mappings, there.mappings)
-    if not missing:
-        journal.note(f"[{index.name}] is there with the same mapping")
-    elif journal.change(f"add to the mapping of [{index.name}]: {', '.join(missing[:5])}"):
-        target.client.ask("PUT", f"/{segment(index.name)}/_mapping", mappings)
-        left = differences(mappings, _mapping(target, index.name))
-        if left:
-            journal.fail(f"the mapping of [{index.name}] stays another there: {', '.join(left[:5])}")
-    return True
-
-
-def set_pipelines(index: IndexDefinition, target: Side, journal: Journal) -> None:
-    """Give the index there the ingest pipelines that it has here."""
-    there = read_index(target, index.name)
-    if there is None:  # a dry run
-        for key in PIPELINE_SETTINGS:
-            if key in index.settings:
-                journal.change(f"set {key} of [{index.name}] to [{index.settings[key]}]")
-        return
-    for key in (*PIPELINE_SETTINGS, _SEARCH_SETTING):
-        wanted, has = index.settings.get(key, _NONE), there.settings.get(key, _NONE)
-        if wanted != has and journal.change(f"set {key} of [{index.name}] to [{wanted}]"):
-            target.client.ask("PUT", f"/{segment(index.name)}/_settings", {key: wanted})
-
-
-def translate_settings(settings: Mapping[str, Any], target: Side) -> dict[str, Any]:
-    """Return the settings that the version there knows."""
-    known = dict(settings)
-    if not target.antiphon and target.version < (2, 12):
-        known.pop(_SEARCH_SETTING, None)
-    return known
 
 
 def agrees(wanted: Any, there: Any) -> bool:
@@ -243,7 +172,10 @@ def differences(wanted: Any, there: Any, path: str = "") -> list[str]:
             return [path]
         pairs = enumerate(zip(wanted, there, strict=True))
         return [found for number, (one, other) in pairs for found in differences(one, other, f"{path}[{number}]")]
-    return [] if _word(wanted) == _word(there) else [path]
+    one, other = _word(wanted), _word(there)
+    if path.endswith(".data_type"):  # a node shows BYTE for byte
+        one, other = one.lower(), other.lower()
+    return [] if one == other else [path]
 
 
 def _left_out(key: str, item: Any, there: Mapping[str, Any]) -> bool:
@@ -278,8 +210,3 @@ def _only(kind: str, name: str, answer: Any) -> Any:
     noun = kind.removeprefix("_")
     rows = [row[noun] for row in answer[f"{noun}s"] if row["name"] == name]
     return rows[0] if rows else None
-
-
-def _mapping(side: Side, name: str) -> dict[str, Any]:
-    answer = side.client.ask("GET", f"/{segment(name)}/_mapping")
-    return dict(answer[name]["mappings"])

@@ -22,6 +22,8 @@ ML = "/_plugins/_ml"
 CHUNK_BYTES = 10_000_000
 """Size of an uploaded chunk, as opensearch-py-ml sends them."""
 _WAIT_S = 900.0
+_PAUSE_S = 0.2
+"""Before a task is looked at again: the API has no way to be told when it ends."""
 _DEPLOYED = ("DEPLOYED", "PARTIALLY_DEPLOYED")
 _COMPARED = ("embedding_dimension", "query_prefix", "passage_prefix", "pooling", "normalize_result", "model_max_length")
 
@@ -227,19 +229,49 @@ def _registration(model: SourceModel, target: Side) -> dict[str, Any]:
 
 def _group(target: Side, name: str) -> str:
     """Return the id of the group of that name, made when it is not there."""
+    if found := _find_group(target, name):
+        return found
+    body = {"name": name, "description": "by antiphon push"}
+    status, answer, _ = target.client.send("POST", f"{ML}/model_groups/_register", body)
+    if status < 300:
+        return str(answer["model_group_id"])
+    if found := _find_group(target, name):  # somebody else has made it meanwhile
+        return found
+    raise AntiphonError(f"the model group [{name}] cannot be made on {target.name}: {reason_of(answer)}")
+
+
+def _find_group(target: Side, name: str) -> str | None:
     body = {"query": {"bool": {"filter": [{"term": {"name.keyword": name}}]}}, "size": 1}
     status, answer, _ = target.client.send("POST", f"{ML}/model_groups/_search", body)
     hits = answer["hits"]["hits"] if status < 300 else []
-    if hits:
-        return str(hits[0]["_id"])
-    made = target.client.ask("POST", f"{ML}/model_groups/_register", {"name": name, "description": "by antiphon push"})
-    return str(made["model_group_id"])
+    return str(hits[0]["_id"]) if hits else None
 
 
 def deploy(target: Side, model_id: str, journal: Journal) -> None:
-    """Deploy a model there and wait for it; AntiphonError with the task's text when it fails."""
+    """Deploy a model there and wait for it, also when somebody else is at it.
+
+    AntiphonError with the task's text when it fails.
+    """
+    if _deployed(target, model_id, journal):
+        return
     answer = target.client.ask("POST", f"{ML}/models/{segment(model_id)}/_deploy")
-    _follow(target, answer["task_id"], "deploying", journal)
+    try:
+        _follow(target, answer["task_id"], "deploying", journal)
+    except AntiphonError:
+        if not _deployed(target, model_id, journal):
+            raise
+
+
+def _deployed(target: Side, model_id: str, journal: Journal) -> bool:
+    """Whether a model is deployed there, once nobody deploys it any more."""
+    end = time.monotonic() + _WAIT_S
+    while time.monotonic() < end:
+        state = target.client.ask("GET", f"{ML}/models/{segment(model_id)}").get("model_state")
+        if state != "DEPLOYING":
+            return state in _DEPLOYED
+        journal.on_progress("  deploying", 0, 0)
+        journal.wait(_PAUSE_S)
+    return False
 
 
 def _follow(target: Side, task_id: str, doing: str, journal: Journal) -> dict[str, Any]:
@@ -252,5 +284,5 @@ def _follow(target: Side, task_id: str, doing: str, journal: Journal) -> dict[st
         if task["state"] not in ("CREATED", "RUNNING"):
             raise AntiphonError(f"{doing} failed there ({task['state']}): {task.get('error')}")
         journal.on_progress(f"  {doing}", 0, 0)
-        journal.wait(0.2)  # the API has no way to be told when a task ends
+        journal.wait(_PAUSE_S)
     raise AntiphonError(f"{doing} was not done after {_WAIT_S:g} s: GET {ML}/tasks/{task_id} tells more")

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
 import numpy as np
 
 from antiphon.remote import segment
+from antiphon.transfer.documents import most_hits
 from antiphon.transfer.journal import Journal
 from antiphon.transfer.side import Floats, Side
 from antiphon.wire.mapping_fields import read_fields, text_fields
@@ -73,15 +74,17 @@ def compare_rankings(
     """Ask both sides the same queries; a kind of search whose mean overlap is below the least one fails."""
     fields = read_fields(source.client.ask("GET", f"/{segment(index)}/_mapping"))
     texts = text_fields(fields)
-    queries = list(options.queries or _queries(source, index, texts, options.count))[: options.count]
+    most = min(most_hits(source, index), most_hits(target, index))
+    options = replace(options, k=max(1, min(options.k, most // 2)))  # as many again are asked for, see compare_hits
+    queries = list(options.queries or _queries(source, index, texts, min(options.count, most)))[: options.count]
     if not queries:
         journal.note(f"[{index}] has no texts to ask for: its rankings are not compared")
         return
     for kind in _kinds(source, target, texts, embeddings, queries, options.k):
         found = Comparison()
         for number, text in enumerate(queries):
-            one = _hits(source, index, kind.body(text, number, True), 2 * options.k)
-            other = _hits(target, index, kind.body(text, number, False), 2 * options.k)
+            one = _hits(source, index, kind.body(text, number, True), min(2 * options.k, most))
+            other = _hits(target, index, kind.body(text, number, False), min(2 * options.k, most))
             if kind.by_words:
                 one, other = _unscaled(source, one), _unscaled(target, other)
             overlap, difference = compare_hits(one, other, options.k)

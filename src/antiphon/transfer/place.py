@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from antiphon.domain.package import PackageInspection
+from antiphon.domain.semantic import ModelFacts
 from antiphon.transfer.connect import connect
 from antiphon.transfer.definitions import SEARCH, Translation
 from antiphon.transfer.journal import Journal
@@ -38,6 +39,7 @@ class Placed:
     passage: str | None
     query: str | None
     remote: bool = False
+    facts: ModelFacts | None = None
 
 
 Places = Mapping[str | None, Placed]
@@ -48,7 +50,7 @@ def place_models(models: Sequence[SourceModel], target: Side, how: How, journal:
     """Push the models, or connect the cluster with them."""
     if how.address is None:
         ids = [push_model(model, target, journal, how.url) for model in models]
-        return {model.model_id: Placed(one, one) for model, one in zip(models, ids, strict=True)}
+        return {model.model_id: Placed(one, one, facts=_facts(model)) for model, one in zip(models, ids, strict=True)}
     return {model.model_id: _connected(model, how.address, target, how, journal) for model in models}
 
 
@@ -59,7 +61,7 @@ def find_models(models: Sequence[SourceModel], target: Side, how: How, journal: 
         if how.address is None:
             journal.title(f"model {model.name}")
             model_id = _found(model, target, journal)
-            found[model.model_id] = Placed(model_id, model_id)
+            found[model.model_id] = Placed(model_id, model_id, facts=_facts(model))
             continue
         look = replace(journal, dry_run=True, changes=[])
         found[model.model_id] = _connected(model, how.address, target, how, look)
@@ -71,17 +73,25 @@ def find_models(models: Sequence[SourceModel], target: Side, how: How, journal: 
 def translation(kind: str, target: Side, places: Places, how: How) -> Translation:
     """Return what turns definitions of a kind into the other server's: search pipelines name models for queries."""
     ids: dict[str, str] = {}
+    facts: dict[str, ModelFacts] = {}
     for here, placed in places.items():
         there = placed.query if kind == SEARCH else placed.passage
         if here is not None and there is not None and not how.keep_model_ids:
             ids[here] = there
-    return Translation(ids, how.engine, target.knows_semantic)
+        if here is not None and placed.facts is not None:
+            facts[ids.get(here, here)] = placed.facts
+    return Translation(ids, how.engine, target.knows_semantic, facts)
+
+
+def _facts(model: SourceModel) -> ModelFacts:
+    space = (model.config.additional_config or {}).get("space_type")
+    return ModelFacts(model.name, model.config.embedding_dimension, None if space is None else str(space))
 
 
 def _connected(model: SourceModel, address: str, target: Side, how: How, journal: Journal) -> Placed:
     made = connect(model, address, target, journal, apply_settings=how.apply_settings)
     both = made.get("both")
-    return Placed(made.get("passage", both), made.get("query", both), remote=True)
+    return Placed(made.get("passage", both), made.get("query", both), remote=True, facts=_facts(model))
 
 
 def _found(model: SourceModel, target: Side, journal: Journal) -> str | None:

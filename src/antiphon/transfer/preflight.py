@@ -11,7 +11,7 @@ from typing import Any
 from antiphon.domain.package import PackageInspection
 from antiphon.errors import AntiphonError
 from antiphon.remote import reason_of
-from antiphon.transfer.definitions import IndexDefinition
+from antiphon.transfer.indexes import IndexDefinition
 from antiphon.transfer.journal import Journal
 from antiphon.transfer.models import SourceModel, find_model
 from antiphon.transfer.side import Side
@@ -116,7 +116,11 @@ def _version(target: Side, needs: Needs) -> Iterator[Finding]:
             blocks=False,
         )
     if not target.knows_semantic and any(index.has_semantic for index in needs.indexes):
-        yield Finding("semantic fields become text beside their vectors there: they came with 3.1", blocks=False)
+        yield Finding(
+            "semantic fields, which came with 3.1, become text beside their vectors there; `antiphon serve --cluster` "
+            "knows them again, and embeds what is written through it",
+            blocks=False,
+        )
 
 
 def _plugins(target: Side, needs: Needs) -> Iterator[Finding]:

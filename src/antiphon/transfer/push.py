@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
+from antiphon.errors import AntiphonError, ResourceNotFound, Unavailable
 from antiphon.transfer.cargo import Cargo, embedded_fields
 from antiphon.transfer.definitions import (
     INGEST,
-    differences,
     differing_definitions,
     push_definitions,
-    push_index,
-    read_index,
-    set_pipelines,
 )
 from antiphon.transfer.documents import check_documents, copy_documents, sample_ids, tell
+from antiphon.transfer.indexes import (
+    IndexDefinition,
+    differing_aliases,
+    differing_parts,
+    differing_pipelines,
+    must_be_open,
+    push_index,
+    read_namesake,
+    set_pipelines,
+)
 from antiphon.transfer.journal import Journal
 from antiphon.transfer.parity import Embedding, Options, compare_rankings
 from antiphon.transfer.place import How, Inspect, Placed, Places, find_models, place_models, translation
@@ -34,14 +44,17 @@ def push(
     if source is None:  # models only
         return
     translate = translation(INGEST, target, places, how)
-    for index in cargo.indexes:
-        journal.title(f"index {index.name}")
+
+    def bring(index: IndexDefinition) -> None:
+        must_be_open(source, index.name)
         was_there = push_index(index, target, translate, journal)
         copied = copy_documents(source, target, index.name, journal, fresh=not was_there)
-        tell(copied, index.name, journal)
+        tell(copied, index.name, target, journal)
         set_pipelines(index, target, journal)
         if not journal.dry_run:
             check_documents(source, target, index.name, copied.sample, journal)
+
+    _one_by_one(cargo, bring, journal)
     if not journal.dry_run:
         _compare_rankings(source, target, cargo, places, options, journal)
 
@@ -56,19 +69,42 @@ def diff(source: Side | None, target: Side, cargo: Cargo, how: How, options: Opt
     if source is None:  # models only
         return
     translate = translation(INGEST, target, places, how)
-    present = []
+
+    def compare(index: IndexDefinition) -> None:
+        must_be_open(source, index.name)
+        other = read_namesake(target, index.name)
+        if other is None:
+            raise ResourceNotFound(f"[{index.name}] is not there")
+        _diff_index(index, other, translate.mapping(index.mappings), target, journal)
+        check_documents(source, target, index.name, sample_ids(source, index.name), journal)
+
+    _one_by_one(cargo, compare, journal)
+    _compare_rankings(source, target, cargo, places, options, journal)
+
+
+def _one_by_one(cargo: Cargo, work: Callable[[IndexDefinition], None], journal: Journal) -> None:
+    """Do something with every index; one that is refused fails, leaves the cargo, and keeps no other back."""
+    done = []
     for index in cargo.indexes:
         journal.title(f"index {index.name}")
-        other = read_index(target, index.name)
-        if other is None:
-            journal.fail(f"[{index.name}] is not there")
-            continue
-        present.append(index)
-        if differing := differences(translate(index.mappings), other.mappings):
-            journal.fail(f"the mapping of [{index.name}] is another there: {', '.join(differing[:5])}")
-        check_documents(source, target, index.name, sample_ids(source, index.name), journal)
-    cargo.indexes[:] = present
-    _compare_rankings(source, target, cargo, places, options, journal)
+        try:
+            work(index)
+        except Unavailable:
+            raise
+        except AntiphonError as error:
+            journal.fail(error.reason)
+        else:
+            done.append(index)
+    cargo.indexes[:] = done
+
+
+def _diff_index(
+    index: IndexDefinition, other: IndexDefinition, mappings: dict[str, Any], target: Side, journal: Journal
+) -> None:
+    differing = [*differing_parts(index, mappings, other), *differing_pipelines(index, other)]
+    differing += [f"the alias [{name}]" for name in differing_aliases(index, target, other)]
+    for what in differing:
+        journal.fail(f"{what} of [{index.name}] is another there")
 
 
 def _compare_rankings(

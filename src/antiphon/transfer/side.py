@@ -20,14 +20,18 @@ _TEXTS = 50
 
 @dataclass(frozen=True, slots=True)
 class Side:
-    """A server: ``number`` is the version in its banner, ``antiphon`` whether it is one of ours."""
+    """A server: ``number`` is the version in its banner, ``antiphon`` whether it is one of ours.
+
+    ``place`` is where it stands for who reads the messages: "here" or "there".
+    """
 
     client: RestClient
     number: str
     antiphon: bool
+    place: str
 
     @classmethod
-    def read(cls, client: RestClient) -> Side:
+    def read(cls, client: RestClient, place: str) -> Side:
         """Ask the banner; AntiphonError when it is no OpenSearch."""
         banner = client.ask("GET", "/")
         version = banner.get("version") if isinstance(banner, dict) else None
@@ -35,7 +39,7 @@ class Side:
             raise AntiphonError(f"{client.url} does not say which OpenSearch it is: {str(banner)[:200]}")
         if version.get("distribution", "opensearch") != "opensearch" or "build_flavor" in version:
             raise AntiphonError(f"{client.url} is Elasticsearch {version['number']}, not OpenSearch")
-        return cls(client, str(version["number"]), "antiphon" in version)
+        return cls(client, str(version["number"]), "antiphon" in version, place)
 
     @property
     def version(self) -> tuple[int, int]:

@@ -8,9 +8,10 @@ from typing import Any
 
 import orjson
 
-from antiphon.domain.bulk import Action, Operation
+from antiphon.domain.bulk import Action, Operation, RawAction
 from antiphon.domain.source import SourceChoice, token
 from antiphon.domain.store import VersionType
+from antiphon.domain.update import Update
 from antiphon.errors import IllegalArgument, ParseError, ValidationError
 from antiphon.wire.document import read_update
 from antiphon.wire.source import read_source
@@ -43,12 +44,8 @@ def read_bulk(body: bytes, defaults: BulkDefaults) -> list[Action]:
     ParseError for an empty body, IllegalArgument for a malformed action line or a missing last newline,
     ValidationError when an action has no index or there is none: the whole request is refused.
     """
-    if not body:
-        raise ParseError("request body is required")
-    if not body.endswith(b"\n"):
-        raise IllegalArgument("The bulk request must be terminated by a newline [\\n]")
-    reader = _Reader(body, defaults)
-    actions = list(reader.actions())
+    _check_body(body)
+    actions = [_action(number, raw, defaults) for number, raw in _Reader(body).lines()]
     if not actions:
         raise ValidationError("no requests added")
     missing = [action for action in actions if not action.index]
@@ -57,32 +54,57 @@ def read_bulk(body: bytes, defaults: BulkDefaults) -> list[Action]:
     return actions
 
 
+def read_lines(body: bytes) -> list[RawAction]:
+    """Return the actions in order as they are spelled, their metadata and documents not looked into.
+
+    ParseError, IllegalArgument and ValidationError as for ``read_bulk``.
+    """
+    _check_body(body)
+    actions = [raw for _, raw in _Reader(body).lines()]
+    if not actions:
+        raise ValidationError("no requests added")
+    return actions
+
+
+def read_raw_update(raw: RawAction) -> Update:
+    """Return the update of an action line and its body; raises what ``read_update`` does."""
+    update = read_update(raw.source or b"")
+    wanted = raw.metadata.get("_source")
+    return update if update.fetch is not None or wanted is None else replace(update, fetch=read_source(wanted))
+
+
+def _check_body(body: bytes) -> None:
+    if not body:
+        raise ParseError("request body is required")
+    if not body.endswith(b"\n"):
+        raise IllegalArgument("The bulk request must be terminated by a newline [\\n]")
+
+
 class _Reader:
     """Walks the lines; ``number`` is the one at hand, counted from 1."""
 
-    def __init__(self, body: bytes, defaults: BulkDefaults) -> None:
+    def __init__(self, body: bytes) -> None:
         self._body = body
         self._view = memoryview(body)
-        self._defaults = defaults
         self._at = 0
         self.number = 0
 
-    def actions(self) -> Iterator[Action]:
-        """Yield one action after the other."""
+    def lines(self) -> Iterator[tuple[int, RawAction]]:
+        """Yield the number of each action line, and the action."""
         while self._at < len(self._body):
             line = self._line()
             if not bytes(line).strip():
                 continue
             number = self.number
             operation, metadata = self._metadata(bytes(line))
-            action = self._action(operation, metadata, number)
-            if action.operation is not Operation.DELETE:
+            source = None
+            if operation is not Operation.DELETE:
                 if self._at >= len(self._body):
                     raise IllegalArgument(
                         f"Malformed action/metadata line [{number}], expected a document after it but the body ends"
                     )
-                action = _with_source(action, self._line())
-            yield action
+                source = self._line()
+            yield number, RawAction(operation, metadata, line, source)
 
     def _line(self) -> memoryview:
         end = self._body.index(b"\n", self._at)
@@ -111,34 +133,36 @@ class _Reader:
             raise IllegalArgument(f"{where}, expected START_OBJECT but found [{token(metadata)}]")
         return _OPERATIONS[word], metadata
 
-    def _action(self, operation: Operation, metadata: dict[str, Any], number: int) -> Action:
-        defaults = self._defaults
-        found: dict[str, Any] = {}
-        for key, value in metadata.items():
-            name = _KEYS.get(key)
-            if name is None:
-                raise IllegalArgument(f"Action/metadata line [{number}] contains an unknown parameter [{key}]")
-            if value is None:
-                continue
-            if name == "_source":
-                found["fetch"] = read_source(value)
-                continue
-            found[name] = _scalar(key, name, value, number)
-        kind = found.pop("op_type", None)
-        if kind is not None and operation is Operation.INDEX:
-            operation = _op_type(kind, number)
-        return Action(
-            operation=operation,
-            index=found.pop("index", None) or defaults.index or "",
-            pipeline=found.pop("pipeline", defaults.pipeline),
-            routing=found.pop("routing", defaults.routing),
-            require_alias=found.pop("require_alias", defaults.require_alias),
-            fetch=found.pop("fetch", defaults.fetch),
-            **found,
-        )
+
+def _action(number: int, raw: RawAction, defaults: BulkDefaults) -> Action:
+    operation = raw.operation
+    found: dict[str, Any] = {}
+    for key, value in raw.metadata.items():
+        name = _KEYS.get(key)
+        if name is None:
+            raise IllegalArgument(f"Action/metadata line [{number}] contains an unknown parameter [{key}]")
+        if value is None:
+            continue
+        if name == "_source":
+            found["fetch"] = read_source(value)
+            continue
+        found[name] = _scalar(key, name, value, number)
+    kind = found.pop("op_type", None)
+    if kind is not None and operation is Operation.INDEX:
+        operation = _op_type(kind, number)
+    action = Action(
+        operation=operation,
+        index=found.pop("index", None) or defaults.index or "",
+        pipeline=found.pop("pipeline", defaults.pipeline),
+        routing=found.pop("routing", defaults.routing),
+        require_alias=found.pop("require_alias", defaults.require_alias),
+        fetch=found.pop("fetch", defaults.fetch),
+        **found,
+    )
+    return action if raw.source is None else _with_source(action, raw.source)
 
 
-def _with_source(action: Action, source: memoryview) -> Action:
+def _with_source(action: Action, source: memoryview | bytes) -> Action:
     if action.operation is not Operation.UPDATE:
         return replace(action, source=source)
     update = read_update(source)

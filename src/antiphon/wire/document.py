@@ -87,7 +87,7 @@ def render_done(done: Done) -> dict[str, Any]:
         "result": done.result,
         "_shards": shards if noop else {"total": done.copies, "successful": 1, "failed": 0},
         "_seq_no": done.seq_no,
-        "_primary_term": 1,
+        "_primary_term": done.primary_term,
     }
     if done.forced_refresh and not noop:
         body["forced_refresh"] = True

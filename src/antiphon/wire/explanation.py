@@ -3,12 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
-from antiphon.errors import AntiphonError
-from antiphon.query import Explanation
+from antiphon.errors import AntiphonError, ParsingError
+from antiphon.query import Explanation, is_shard_failure
+from antiphon.wire.detailed_message import detailed_message
+
+
+class Checked(Protocol):
+    """A query on one index: its text in Lucene (None: it has none), or what is wrong with it."""
+
+    @property
+    def index(self) -> str:
+        """The name of the index."""
+
+    @property
+    def text(self) -> str | None:
+        """What the query means."""
+
+    @property
+    def error(self) -> AntiphonError | None:
+        """Why it cannot run."""
 
 
 def render_explanation(explanation: Explanation) -> dict[str, Any]:
@@ -31,21 +48,33 @@ def render_explain(
     return answer
 
 
-def render_validation(checked: Sequence[tuple[str, AntiphonError | None]], *, explain: bool) -> dict[str, Any]:
-    """Return the answer of ``_validate/query``: what is wrong on each index (None: nothing) when ``explain``."""
+def render_validation(checked: Sequence[Checked], *, explain: bool) -> dict[str, Any]:
+    """Return the answer of ``_validate/query``; with ``explain``, what the query means on each index, or its error."""
+    for one in checked:
+        if one.error is not None and not is_shard_failure(one.error):
+            return render_unreadable(one.error, explain=explain)
     shards = len(checked)
     shown: dict[str, Any] = {
         "_shards": {"total": shards, "successful": shards, "failed": 0},
-        "valid": all(error is None for _, error in checked),
+        "valid": all(one.error is None for one in checked),
     }
     if explain:
-        shown["explanations"] = [
-            {"index": index, "valid": True} if error is None else {"index": index, "valid": False, "error": _why(error)}
-            for index, error in checked
-        ]
+        shown["explanations"] = [_explanation(one) for one in checked]
     return shown
 
 
-def _why(error: AntiphonError) -> str:
-    own = f"{error.type}: {error.reason}"
-    return own if error.cause is None else f"{own}; caused by {error.cause.type}: {error.cause.reason}"
+def render_unreadable(error: AntiphonError, *, explain: bool) -> dict[str, Any]:
+    """Return the answer of ``_validate/query`` to a body that cannot be read, whatever the index."""
+    if not explain:
+        return {"valid": False}
+    outer = error if isinstance(error, ParsingError) else ParsingError("Failed to parse", cause=error)
+    return {"valid": False, "error": detailed_message(outer)}
+
+
+def _explanation(one: Checked) -> dict[str, Any]:
+    shown: dict[str, Any] = {"index": one.index, "valid": one.error is None}
+    if one.error is not None:
+        shown["error"] = detailed_message(one.error)
+    elif one.text is not None:
+        shown["explanation"] = one.text
+    return shown

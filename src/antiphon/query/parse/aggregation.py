@@ -38,7 +38,7 @@ from antiphon.query.parse.aggregation_histogram import parse_date_histogram, par
 from antiphon.query.parse.fetch import parse_fetch
 from antiphon.query.parse.fields import date_of
 from antiphon.query.parse.options import Body, Parse, flag, nested_field
-from antiphon.query.parse.reasons import ShardArgument, refused
+from antiphon.query.parse.reasons import ShardArgument, not_found, refused
 from antiphon.query.parse.sort import parse_sort
 from antiphon.query.scope import Scope
 
@@ -81,7 +81,8 @@ def _one(name: str, value: Any, scope: Scope, parse: Parse) -> Aggregation:
     if kind in _REFUSED:
         raise refused(f"{kind} aggregation", _INSTEAD)
     if kind not in _PARSERS:
-        raise ParsingError(f"Unknown aggregation type [{kind}]{reading.did_you_mean(kind, _PARSERS)}")
+        reason = f"Unknown aggregation type [{kind}]{reading.did_you_mean(kind, _PARSERS)}"
+        raise ParsingError(reason, cause=not_found(kind))
     return _PARSERS[kind](kind, body[kind], body.get("aggs", body.get("aggregations")), scope, parse)
 
 

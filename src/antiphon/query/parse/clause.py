@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from antiphon.errors import AntiphonError, IllegalArgument, ParsingError
+from antiphon.errors import IllegalArgument, ParsingError
 from antiphon.query import reading
 from antiphon.query.nodes import MatchAll, MatchNone, Named, Query
 from antiphon.query.parse import compound, fulltext, scoring, terms, vector
 from antiphon.query.parse.options import Body, Parse
-from antiphon.query.parse.reasons import only, refused
+from antiphon.query.parse.reasons import not_found, only, refused
 from antiphon.query.query_string import parse_query_string
 from antiphon.query.scope import Scope
 from antiphon.query.simple_query_string import parse_simple_query_string
@@ -124,20 +124,10 @@ def clause_of(body: object) -> tuple[str, Body]:
     known = (*LEAVES, *COMPOUNDS, "match_all", "match_none", "hybrid")
     if name not in known:
         reason = f"unknown query [{name}]{reading.did_you_mean(name, known)}"
-        raise ParsingError(reason, cause=_not_found(name))
+        raise ParsingError(reason, cause=not_found(name))
     if more:
         raise ParsingError(f"[{name}] malformed query, expected [END_OBJECT] but found [FIELD_NAME]")
     return name, options
-
-
-def _not_found(name: str) -> AntiphonError:
-    return NamedObjectNotFound(f"[1:{len(name) + 4}] unknown field [{name}]")
-
-
-class NamedObjectNotFound(IllegalArgument):
-    """The cause that OpenSearch gives to an unknown query."""
-
-    type = "named_object_not_found_exception"
 
 
 def _parsed(name: str, options: Body, scope: Scope) -> Query:

@@ -112,6 +112,8 @@ def _highlight_field(name: str, options: Body, scope: Scope, parse: Parse) -> Hi
         reading.integer("no_match_size", options.get("no_match_size", 0)),
         reading.boolean("require_field_match", options.get("require_field_match", True)),
         None if query is None else parse(query, scope),
+        str(options.get("boundary_scanner", "sentence")).lower() == "word",
+        str(options.get("order", "none")).lower() == "score",
     )
 
 

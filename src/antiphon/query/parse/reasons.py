@@ -24,6 +24,12 @@ class Refused(IllegalArgument):
     """A feature that is not there; never wrapped, so that the reason stays on top."""
 
 
+class NamedObjectNotFound(IllegalArgument):
+    """The cause that OpenSearch gives to an unknown query or aggregation."""
+
+    type = "named_object_not_found_exception"
+
+
 class ShardArgument(IllegalArgument):
     """An illegal argument that OpenSearch finds on the shard, and so wraps as a failed search phase."""
 
@@ -31,6 +37,11 @@ class ShardArgument(IllegalArgument):
 def refused(feature: str, instead: str) -> Refused:
     """Return the refusal of a feature by name."""
     return Refused(f"[{feature}] is not supported by Antiphon: {instead}")
+
+
+def not_found(name: str) -> NamedObjectNotFound:
+    """Return the cause of an unknown query or aggregation."""
+    return NamedObjectNotFound(f"[1:{len(name) + 4}] unknown field [{name}]")
 
 
 def unbound(reason: str, cause: AntiphonError | None = None) -> QueryShardError:

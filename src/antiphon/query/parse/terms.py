@@ -24,6 +24,7 @@ from antiphon.query.nodes import (
 from antiphon.query.parse.fields import any_term, date_of, index_matches, one_term, searchable, value_of
 from antiphon.query.parse.options import Body, flag, fuzziness, needed, one_field, whole
 from antiphon.query.parse.reasons import only, refused, unbound
+from antiphon.query.pattern import compiled_pattern
 from antiphon.query.scope import Scope
 from antiphon.query.script import DocValue, Expression
 from antiphon.query.script_parse import parse_script
@@ -223,7 +224,10 @@ def pattern_query(
         )
     if field is None:
         return MatchNone()
-    return Pattern(field.path, kind, value, case_insensitive=case_insensitive, boost=boost)
+    pattern = Pattern(field.path, kind, value, case_insensitive=case_insensitive, boost=boost)
+    if kind is PatternKind.REGEXP:
+        compiled_pattern(pattern)  # an expression that cannot be read is the query's fault, not a document's
+    return pattern
 
 
 def parse_fuzzy(body: Body, scope: Scope) -> Query:

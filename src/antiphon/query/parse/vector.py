@@ -25,11 +25,13 @@ _NEURAL = reading.words(
 )
 _SPARSE = reading.words("query_text model_id query_tokens analyzer max_token_score method_parameters boost _name")
 _METHOD = ("ef_search", "nprobes")
+NEURAL_K = 10
+"""How many neighbours a ``neural`` clause asks for that does not say."""
 
 
 def parse_knn(body: Body, scope: Scope, parse: Parse) -> Query:
     """Return the nearest neighbours of a literal vector."""
-    name, options = _one_vector_field("knn", body)
+    name, options = one_vector_field("knn", body)
     for key, value in options.items():
         if key not in _KNN:
             raise ContentParse(f"{AT} [knn] unknown field [{key}]")
@@ -43,24 +45,29 @@ def parse_knn(body: Body, scope: Scope, parse: Parse) -> Query:
 
 def parse_neural(body: Body, scope: Scope, parse: Parse) -> Query:
     """Return the nearest neighbours of a text, to be embedded as QUERY; on a semantic field, of its embedding."""
-    name, options = _one_vector_field("neural", body)
-    for key in options:
-        if key not in _NEURAL:
-            raise ParsingError(f"[neural] query does not support [{key}]")
-    if isinstance(options.get("rescore"), bool):
-        raise ParsingError("[neural] rescore must be an object")
+    name, options = one_vector_field("neural", body)
+    check_neural(options)
     field = scope.mapping.field(name)
     semantic = field if field is not None and field.type is FieldType.SEMANTIC else None
-    _refuse_sparse(options)
-    _neural_problems(options)
     given = [options.get(key) for key in ("k", "max_distance", "min_score")]
-    bounds = _bounds(options if given.count(None) < 3 else options | {"k": 10})
+    bounds = _bounds(options if given.count(None) < 3 else options | {"k": NEURAL_K})
     model = _model(name, options, semantic, scope)
     text = str(options["query_text"])
     if semantic is None:
         target = name if field is None else field.path
         return _nearest("neural", name, EmbedText(model, text, target), bounds, options, scope, parse)
     return _on_semantic(semantic, model, text, bounds, options, scope, parse)
+
+
+def check_neural(options: Body) -> None:
+    """ParsingError or IllegalArgument for options of a ``neural`` clause that no index could make right."""
+    for key in options:
+        if key not in _NEURAL:
+            raise ParsingError(f"[neural] query does not support [{key}]")
+    if isinstance(options.get("rescore"), bool):
+        raise ParsingError("[neural] rescore must be an object")
+    _refuse_sparse(options)
+    _neural_problems(options)
 
 
 def _on_semantic(
@@ -119,7 +126,8 @@ def _neural_problems(options: Body) -> None:
         raise IllegalArgument("Invalid neural query: " + "; ".join(problems))
 
 
-def _one_vector_field(query: str, body: Body) -> tuple[str, Body]:
+def one_vector_field(query: str, body: Body) -> tuple[str, Body]:
+    """Return the field of a vector clause and its options."""
     names = [key for key in body if key not in ("boost", "_name") or isinstance(body[key], dict)]
     if len(body) > 1:
         first, second = list(body)[:2]
@@ -271,7 +279,7 @@ def check_vector(spec: VectorSpec, values: tuple[float, ...]) -> None:
 
 def parse_neural_sparse(body: Body, scope: Scope) -> Query:
     """Return the dot product of given token weights with a rank_features field."""
-    name, options = _one_vector_field("neural_sparse", body)
+    name, options = one_vector_field("neural_sparse", body)
     for key in options:
         if key not in _SPARSE:
             raise ParsingError(f"[neural_sparse] query does not support [{key}]")
