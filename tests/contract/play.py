@@ -97,7 +97,7 @@ class _Player:
                 listed = "\n".join(f"    {problem}" for problem in problems)
                 raise Parted(f"{title}\n{listed}\n  answer {response.status_code}: {response.text[:_SHOWN]}")
 
-        response = self._ask_until(step, request, check)
+        response = self._ask_until(step, wanted.until, request, check)
         body = _body(response)
         check(_problems(wanted, response, body, self.names), response)
         for name, path in step.save.items():
@@ -110,18 +110,18 @@ class _Player:
             check(lost, response)
 
     def _ask_until(
-        self, step: Step, request: Request, check: Callable[[list[str], httpx.Response], None]
+        self, step: Step, until: Any, request: Request, check: Callable[[list[str], httpx.Response], None]
     ) -> httpx.Response:
         """Send the request, again and again while ``until`` is not met; every answer must match ``meanwhile``."""
         deadline = time.monotonic() + step.within_s
         while True:
             response = _send(self._server.client, request, self.names)
-            if step.until is None and step.meanwhile is None:
+            if until is None and step.meanwhile is None:
                 return response
             body = _body(response)
             if step.meanwhile is not None:
                 check(differences(fill(step.meanwhile, self.names), body), response)
-            missing = differences(fill(step.until, self.names), body)
+            missing = differences(fill(until, self.names), body)
             if not missing:
                 return response
             if time.monotonic() > deadline:

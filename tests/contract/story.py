@@ -13,15 +13,16 @@ must match.
 ``include`` plays a fragment after setting names ``with``, once for each of its ``rows`` of more names; a real node can
 only be spared one (``opensearch: skip``, ``because``).
 ``server: restart|kill`` does that.
-Where a real node answers differently on purpose, ``opensearch`` holds its status, expect and error, or ``skip``,
-and ``because`` says why we deviate.
+Where a real node answers otherwise, ``opensearch`` holds its status, expect, error and until, or ``skip``, and
+``because`` says why in one sentence, which docs/reference/compatibility-table.md shows; "follows from the step before"
+is not shown.
 """
 
 from __future__ import annotations
 
 import copy
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -41,12 +42,13 @@ class BadStory(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What an answer must look like; ``expect`` and ``error`` None mean: anything."""
+    """What an answer must look like; ``expect`` and ``error`` None: anything. ``until``: ask again until it is so."""
 
     status: int = 200
     expect: Any = None
     error: dict[str, Any] | None = None
     headers: dict[str, Any] = field(default_factory=dict)
+    until: Any = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +73,6 @@ class Step:
     opensearch: Answer | None
     because: str | None = None
     save: dict[str, str] = field(default_factory=dict)
-    until: Any = None
     meanwhile: Any = None
     within_s: float = 30.0
 
@@ -209,7 +210,7 @@ def _read_step(where: str, raw: dict[str, Any]) -> Step:
     if ("opensearch" in raw) != ("because" in raw):
         raise BadStory(f"{where}: [opensearch] and [because] come together")
     sent = {key: raw[key] for key in ("query", "send", "body", "content") if key in raw}
-    answer = _read_answer(raw)
+    answer = replace(_read_answer(raw), until=raw.get("until"))
     return Step(
         name=raw.get("name", raw["request"]),
         request=Request(method, path, **sent),
@@ -217,7 +218,6 @@ def _read_step(where: str, raw: dict[str, Any]) -> Step:
         opensearch=_read_opensearch(where, raw, answer),
         because=raw.get("because"),
         save=raw.get("save", {}),
-        until=raw.get("until"),
         meanwhile=raw.get("meanwhile"),
         within_s=float(raw.get("within", 30.0)),
     )
@@ -228,8 +228,8 @@ def _read_opensearch(where: str, raw: dict[str, Any], answer: Answer) -> Answer 
         return answer
     if raw["opensearch"] == "skip":
         return None
-    _check_keys(f"{where}, opensearch", raw["opensearch"], _ANSWER_KEYS)
-    return _read_answer(raw["opensearch"])
+    _check_keys(f"{where}, opensearch", raw["opensearch"], _ANSWER_KEYS | {"until"})
+    return replace(_read_answer(raw["opensearch"]), until=raw["opensearch"].get("until", raw.get("until")))
 
 
 def _read_answer(raw: dict[str, Any]) -> Answer:

@@ -103,6 +103,14 @@ def test_until_asks_again_and_meanwhile_watches(tmp_path: Path) -> None:
         played(tmp_path, text, Scripted(lambda request: httpx.Response(200, json={"state": next(passing)})))
 
 
+def test_a_real_node_may_be_asked_until_it_answers(tmp_path: Path) -> None:
+    text = "steps: [{request: GET /x, expect: {a: 2}, opensearch: {until: {a: 2}}, because: why}]"
+    values = iter([1, 1, 2])
+    played(tmp_path, text, Scripted(lambda request: httpx.Response(200, json={"a": next(values)}), real=True))
+    with pytest.raises(Parted, match=r"\$.a: expected 2, got 1"):
+        played(tmp_path, text, Scripted(always({"a": 1})))
+
+
 def test_a_real_node_has_its_own_answers(tmp_path: Path) -> None:
     text = """
 steps:
