@@ -196,7 +196,7 @@ def test_a_push_that_is_killed_is_gone_on_with(here: ProcessServer, other: Proce
     with subprocess.Popen(command, stderr=subprocess.DEVNULL) as process:
         while other.client.get(f"/{name}/_count").json().get("count", 0) == 0 and process.poll() is None:
             other.client.post(f"/{name}/_refresh")
-            time.sleep(0.005)
+            time.sleep(0.005)  # until the other process has written something: only the server can tell
         process.send_signal(signal.SIGKILL)
     code, out, err = run("push", name, "--to", other.url, "--json")
     assert code == 0, err

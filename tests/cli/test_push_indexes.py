@@ -250,7 +250,7 @@ def test_a_push_that_is_told_to_end_puts_things_in_order(
     environment = os.environ | {"TMPDIR": str(tmp_path)}
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment) as process:
         while final_pipeline(other) != "_none" and process.poll() is None:
-            time.sleep(0.002)
+            time.sleep(0.002)  # until the other process is in the midst of it: only the server can tell
         process.send_signal(sent)
         _, err = process.communicate()
     assert (process.returncode, err.splitlines()[-1]) == (code, f"antiphon: {said}: run it again to go on")

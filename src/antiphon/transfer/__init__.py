@@ -3,7 +3,7 @@
 from antiphon.transfer.cargo import Cargo, load_cargo
 from antiphon.transfer.connect import connect
 from antiphon.transfer.journal import Journal
-from antiphon.transfer.models import SourceModel, compare_vectors, read_model
+from antiphon.transfer.models import SourceModel, compare_vectors
 from antiphon.transfer.parity import Options
 from antiphon.transfer.place import How
 from antiphon.transfer.pull import Wanted, pull
@@ -27,5 +27,4 @@ __all__ = [
     "load_cargo",
     "pull",
     "push",
-    "read_model",
 ]

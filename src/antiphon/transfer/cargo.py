@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from antiphon.domain.semantic import semantic_fields
 from antiphon.errors import IllegalArgument
 from antiphon.remote import one_index
 from antiphon.transfer.definitions import (
@@ -78,8 +79,6 @@ def embedded_fields(index: IndexDefinition, pipelines: dict[str, Any]) -> list[t
             options = processor.get("text_embedding", {})
             targets = options.get("field_map", {}).values()
             found += [(field, options["model_id"]) for field in targets if isinstance(field, str)]
-    for name, spec in index.mappings.get("properties", {}).items():
-        if spec.get("type") == "semantic" and not spec.get("chunking"):
-            info = spec.get("semantic_info_field_name", f"{name}_semantic_info")
-            found.append((f"{info}.embedding", spec.get("search_model_id", spec["model_id"])))
+    whole = (field for field in semantic_fields(index.mappings) if field.chunks is None)
+    found += [(field.vector, field.search_model_id) for field in whole]
     return found

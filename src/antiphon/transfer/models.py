@@ -82,14 +82,6 @@ def find_model(side: Side, model: SourceModel) -> Found | None:
     return ranked[0] if ranked else None
 
 
-def read_model(side: Side, model_id: str) -> Found:
-    """Return a model by its id; AntiphonError when it is not there."""
-    document = side.client.find(f"{ML}/models/{segment(model_id)}")
-    if document is None:
-        raise AntiphonError(f"there is no model [{model_id}] on {side.name}")
-    return _found(model_id, document)
-
-
 def same_config(one: ModelConfig, other: ModelConfig) -> bool:
     """Whether two configurations of one package make the same vectors."""
     return all(getattr(one, key) == getattr(other, key) for key in _COMPARED)
