@@ -164,17 +164,19 @@ def test_the_shell_searches_a_pushed_index_in_the_query_role(
     here: ProcessServer, other: httpx.Client, real: bool, run: Run, tmp_path: Path
 ) -> None:
     """Also where neural queries cannot say the role, by ``_predict`` and ``knn``."""
-    words = ["search", INDEX, "how hot is the water?", "--field", "vector", "-n", "5", "--json"]
-    code, ours, err = run(*words)
+    words = ["search", INDEX, "how hot is the water?", "--field", "vector", "--json"]
+    code, ours, err = run(*words, "-n", str(DOCUMENTS))
     assert code == 0, err
-    code, theirs, err = run(*words, "--url", address(other))
+    code, theirs, err = run(*words, "-n", "5", "--url", address(other))
     assert code == 0, err
     here_hits, there_hits = ([json.loads(line) for line in out.splitlines()] for out in (ours, theirs))
-    assert len(here_hits) == len(there_hits) == 5
-    for one, two in zip(here_hits, there_hits, strict=True):  # sentences that differ in a number only are nearly equal
-        assert one["_score"] == pytest.approx(two["_score"], abs=1e-3)
-        assert int(one["_id"]) % len(SENTENCES) == int(two["_id"]) % len(SENTENCES)
-    assert run(*words, "--hybrid", "--url", address(other))[0] == 0
+    scores = {hit["_id"]: hit["_score"] for hit in here_hits}
+    assert (len(scores), len(there_hits)) == (DOCUMENTS, 5)
+    best = int(here_hits[0]["_id"]) % len(SENTENCES)
+    for hit in there_hits:  # which of a sentence's hundred numbers a graph proposes is its own affair
+        assert hit["_score"] == pytest.approx(scores[hit["_id"]], abs=1e-3)
+        assert int(hit["_id"]) % len(SENTENCES) == best
+    assert run(*words, "-n", "5", "--hybrid", "--url", address(other))[0] == 0
     if real:
         more = tmp_path / "more.jsonl"
         more.write_text('{"id": "more", "text": "Steam is hot."}\n', encoding="utf-8")

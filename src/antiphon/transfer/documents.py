@@ -11,6 +11,7 @@ from typing import Any
 
 from antiphon.errors import AntiphonError
 from antiphon.remote import Patience, outcome_status, reason_of, segment, send_bulk
+from antiphon.transfer.alike import Alike
 from antiphon.transfer.journal import Journal
 from antiphon.transfer.side import Side
 
@@ -83,7 +84,7 @@ def count(side: Side, index: str) -> int:
     return int(side.client.ask("GET", f"/{segment(index)}/_count")["count"])
 
 
-def copy_documents(source: Side, target: Side, index: str, journal: Journal, *, fresh: bool) -> Copied:
+def copy_documents(source: Side, target: Side, index: str, alike: Alike, journal: Journal, *, fresh: bool) -> Copied:
     """Bring every document of ``index`` there; with ``fresh`` nothing is there yet, so nothing is compared first.
 
     Vectors go as they are: no pipeline runs. A document that is refused for what it holds keeps none of the others
@@ -94,7 +95,7 @@ def copy_documents(source: Side, target: Side, index: str, journal: Journal, *, 
     size = page_size(source, index)
     with _final_pipeline_off(target, index, journal):
         for page in pages(source, index, size):
-            wanted = page if fresh else _differing(target, index, page)
+            wanted = page if fresh else _differing(target, index, page, alike)
             refused = [] if journal.dry_run else _send(target, index, wanted, journal)
             copied.read += len(page)
             copied.sent += len(wanted) - len(refused)
@@ -122,7 +123,7 @@ def tell(copied: Copied, index: str, target: Side, journal: Journal) -> None:
 
 
 def check_documents(
-    source: Side, target: Side, index: str, sample: Sequence[tuple[str, str | None]], journal: Journal
+    source: Side, target: Side, index: str, sample: Sequence[tuple[str, str | None]], alike: Alike, journal: Journal
 ) -> None:
     """Compare the counts of both sides, and the sources of a sample; a difference fails."""
     one, other = count(source, index), count(target, index)
@@ -134,7 +135,7 @@ def check_documents(
         else:
             why = "; `antiphon push` or `pull` brings what is missing, or what was written meanwhile"
         journal.fail(f"[{index}] has {one:,} documents {source.place} and {other:,} {target.place}{why}")
-    differing = [doc_id for doc_id, mine, its in _sources(source, target, index, sample) if mine != its]
+    differing = [doc_id for doc_id, mine, its in _sources(source, target, index, sample) if not alike(mine, its)]
     if differing:
         shown = ", ".join(differing[:_SHOWN])
         journal.fail(f"{len(differing)} of {len(sample)} documents of [{index}] differ {target.place}, such as {shown}")
@@ -185,9 +186,9 @@ def _held(side: Side, index: str, ids: Sequence[tuple[str, str | None]]) -> dict
     return {doc["_id"]: doc.get("_source") for doc in found if doc.get("found")}
 
 
-def _differing(target: Side, index: str, page: list[Document]) -> list[Document]:
+def _differing(target: Side, index: str, page: list[Document], alike: Alike) -> list[Document]:
     there = _held(target, index, [(hit["_id"], hit.get("_routing")) for hit in page])
-    return [hit for hit in page if there.get(hit["_id"]) != hit["_source"]]
+    return [hit for hit in page if not alike(hit["_source"], there.get(hit["_id"]))]
 
 
 def _send(target: Side, index: str, hits: list[Document], journal: Journal) -> list[str]:

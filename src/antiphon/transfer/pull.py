@@ -9,6 +9,7 @@ from typing import Any
 from antiphon.domain.semantic_meta import shown_mapping
 from antiphon.errors import AntiphonError, IllegalArgument, Unavailable
 from antiphon.remote import one_index, segment
+from antiphon.transfer.alike import Alike
 from antiphon.transfer.definitions import (
     INGEST,
     SEARCH,
@@ -135,10 +136,11 @@ def _must_take(index: IndexDefinition, here: Side, journal: Journal) -> None:
 
 
 def _documents(cluster: Side, here: Side, name: str, journal: Journal, *, fresh: bool) -> None:
-    copied = copy_documents(cluster, here, name, journal, fresh=fresh)
+    alike = Alike.on(here, name, journal)
+    copied = copy_documents(cluster, here, name, alike, journal, fresh=fresh)
     tell(copied, name, here, journal)
     if not journal.dry_run:
-        check_documents(cluster, here, name, copied.sample, journal)
+        check_documents(cluster, here, name, copied.sample, alike, journal)
 
 
 def _pipelines(cluster: Side, index: IndexDefinition) -> tuple[dict[str, Any], dict[str, Any]]:

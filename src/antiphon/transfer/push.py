@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from antiphon.errors import AntiphonError, ResourceNotFound, Unavailable
+from antiphon.transfer.alike import Alike
 from antiphon.transfer.cargo import Cargo, embedded_fields
 from antiphon.transfer.definitions import (
     INGEST,
@@ -48,11 +49,12 @@ def push(
     def bring(index: IndexDefinition) -> None:
         must_be_open(source, index.name)
         was_there = push_index(index, target, translate, journal)
-        copied = copy_documents(source, target, index.name, journal, fresh=not was_there)
+        alike = Alike.on(target, index.name, journal)
+        copied = copy_documents(source, target, index.name, alike, journal, fresh=not was_there)
         tell(copied, index.name, target, journal)
         set_pipelines(index, target, journal)
         if not journal.dry_run:
-            check_documents(source, target, index.name, copied.sample, journal)
+            check_documents(source, target, index.name, copied.sample, alike, journal)
 
     _one_by_one(cargo, bring, journal)
     if not journal.dry_run:
@@ -76,7 +78,8 @@ def diff(source: Side | None, target: Side, cargo: Cargo, how: How, options: Opt
         if other is None:
             raise ResourceNotFound(f"[{index.name}] is not there")
         _diff_index(index, other, translate.mapping(index.mappings), target, journal)
-        check_documents(source, target, index.name, sample_ids(source, index.name), journal)
+        alike = Alike.on(target, index.name, journal)
+        check_documents(source, target, index.name, sample_ids(source, index.name), alike, journal)
 
     _one_by_one(cargo, compare, journal)
     _compare_rankings(source, target, cargo, places, options, journal)
