@@ -91,7 +91,7 @@ def test_int8_says_what_it_costs(loader: Loader, folder: Path) -> None:
         assert encoder.report.lossy
         assert encoder.report.batch_cosine >= 0.99999
         assert encoder.report.precision_cosine is not None
-        assert 0.99 < encoder.report.precision_cosine < 0.9999
+        assert 0.99 < encoder.report.precision_cosine < 0.99999  # AMX keeps activations in bf16
         pairs = zip(encoder.encode(TEXTS).rows, exact.encode(TEXTS).rows, strict=True)
         assert min(cosine(row, other) for row, other in pairs) > 0.99
     finally:

@@ -111,6 +111,53 @@ def test_a_bulk_fills_all_lanes() -> None:
     assert len(engine.batches) == 15
 
 
+class Lanes:
+    """A ``widen`` that is held until ``ready`` is set."""
+
+    def __init__(self, *, succeeds: bool) -> None:
+        self.asked = threading.Semaphore(0)
+        self.ready = threading.Event()
+        self._succeeds = succeeds
+
+    def __call__(self) -> bool:
+        self.asked.release()
+        assert self.ready.wait(PATIENCE_S)
+        return self._succeeds
+
+
+@pytest.mark.parametrize("succeeds", [True, False])
+def test_lanes_are_made_when_they_are_first_wanted(succeeds: bool) -> None:
+    engine, lanes = Engine(), Lanes(succeeds=succeeds)
+    to: Worker[int] = Worker(
+        engine, lanes=3, cost=lambda length: length, budget=40, max_queue_texts=10_000, widen=lanes
+    )
+    for number in range(5):
+        send(to, texts([number]))
+    assert not lanes.asked.acquire(blocking=False)  # one text after the other needs none
+    assert send(to, texts(range(30))) == list(range(30))
+    assert lanes.asked.acquire(timeout=PATIENCE_S)
+    assert send(to, texts(range(30))) == list(range(30))  # while they are made
+    assert engine.most_at_once == 1
+    with ThreadPoolExecutor(1) as pool:
+        held(engine, to, pool)  # a run on all threads, beside which no lane may run
+        lanes.ready.set()
+        bulk = pool.submit(send, to, texts(range(60)))
+        queued(to, 1)
+        engine.gate.set()
+        assert bulk.result(PATIENCE_S) == list(range(60))
+    engine.gate.clear()
+    engine.entered = threading.Semaphore(0)
+    with ThreadPoolExecutor(1) as pool:
+        bulk = pool.submit(send, to, texts(range(60)))
+        for _ in range(3 if succeeds else 1):
+            assert engine.entered.acquire(timeout=PATIENCE_S)
+        engine.gate.set()
+        assert bulk.result(PATIENCE_S) == list(range(60))
+    to.close()
+    assert engine.most_at_once == (3 if succeeds else 1)
+    assert not lanes.asked.acquire(blocking=False)
+
+
 @pytest.mark.parametrize("lanes", [1, 2, 5])
 def test_many_callers_of_all_sizes_get_their_own_rows(lanes: int) -> None:
     engine = Engine()

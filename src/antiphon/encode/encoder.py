@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -97,6 +97,7 @@ class ModelEncoder:
         *,
         max_batch_tokens: int,
         max_queue_texts: int,
+        widen: Callable[[], bool] | None = None,
     ) -> None:
         self.report = report
         self._graph = graph
@@ -107,6 +108,7 @@ class ModelEncoder:
             cost=graph.width,
             budget=max_batch_tokens,
             max_queue_texts=max_queue_texts,
+            widen=widen,
         )
 
     def encode(self, texts: Sequence[str]) -> Encoding:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import ctypes
 import logging
 import os
-import sys
 import time
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +17,7 @@ from antiphon.domain.model import ModelConfig
 from antiphon.encode.backends import Backend, EngineFailure, OnnxRuntime, OpenVino, has_fast_bf16
 from antiphon.encode.cache import cache_folder, remembered
 from antiphon.encode.encoder import Floats, Graph, ModelEncoder
+from antiphon.encode.memory import return_memory
 from antiphon.encode.probes import Figures, PrecisionFailure, Probes, check_precision
 from antiphon.encode.tokenize import TextTokenizer, Tokens
 from antiphon.errors import InferenceError
@@ -68,13 +69,14 @@ class Loader:
             loaded = loading.run(precision)
         except EngineFailure as error:
             raise InferenceError(str(error)) from error
-        _return_memory()
+        return_memory(cache)
         return ModelEncoder(
             loaded.graph,
             tokenizer,
             loaded.report(tokenizer.max_tokens, self._threads, time.perf_counter() - started),
             max_batch_tokens=self._max_batch_tokens,
             max_queue_texts=self._max_queue_texts,
+            widen=loaded.widen,
         )
 
 
@@ -90,12 +92,13 @@ def available_cpus() -> int:
 
 @dataclass(frozen=True, slots=True)
 class _Loaded:
-    """A graph that passed its probes, and their figures."""
+    """A graph that passed its probes, and their figures; ``widen`` makes its lanes when they are wanted."""
 
     graph: Graph
     precision: Precision
     figures: Figures
     precision_cosine: float | None
+    widen: Callable[[], bool] | None
 
     def report(self, max_tokens: int, threads: int, load_seconds: float) -> DeployReport:
         return DeployReport(
@@ -154,15 +157,24 @@ class _Loading:
         try:
             graph = Graph(backend, self._config, self._max_tokens)
             figures, vectors = self._probes.check(graph.run)
-            if backend.lanes > 1:  # compiled apart from the run on all threads, so proved apart
-                on_lane = self._probes.batch_cosine(lambda tokens: graph.run(tokens, 0), vectors)
-                figures = replace(figures, batch_cosine=min(figures.batch_cosine, on_lane))
+            widen = partial(self._widen, graph, vectors) if backend.lanes > 1 else None
             agreement = None if reference is None else check_precision(vectors, reference, precision)
             self._warm(graph)
         except BaseException:
             backend.close()
             raise
-        return _Loaded(graph, precision, figures, agreement)
+        return _Loaded(graph, precision, figures, agreement, widen)
+
+    def _widen(self, graph: Graph, vectors: list[Floats]) -> bool:
+        """Make the lanes and prove them like the run on all threads; without them all runs are on all threads."""
+        try:
+            graph.backend.prepare_lanes()
+            self._probes.batch_cosine(lambda tokens: graph.run(tokens, 0), vectors)
+        except (EngineFailure, InferenceError) as error:
+            _log.warning("Batches run one after the other, on all threads: %s", error)
+            return False
+        return_memory(self._cache)
+        return True
 
     def _warm(self, graph: Graph) -> None:
         """Run one text of every padded length a query may have."""
@@ -185,15 +197,7 @@ class _Loading:
             return [np.array(graph.run([one])[0]) for one in self._probes.tokens]
         finally:
             backend.close()
-            _return_memory()
-
-
-def _return_memory() -> None:
-    """Give freed memory back to the system where the C library can be told to: hundreds of MB after a load."""
-    if sys.platform == "linux":
-        trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
-        if trim is not None:
-            trim(0)
+            return_memory(None)
 
 
 def _only_model(folder: Path) -> Path:

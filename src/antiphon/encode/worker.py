@@ -93,7 +93,9 @@ class _Run(Generic[Row]):
 class Worker(Generic[Row]):
     """Runs texts through ``run_batch``, at most ``budget`` padded tokens at once, for many callers at once.
 
-    ``cost`` is the padded length of a text of so many tokens and must not fall as they grow.
+    ``cost`` is the padded length of a text of so many tokens and must not fall as they grow. With ``widen`` there is
+    one lane until more is to do than one run does: then it is called once, beside the runs, and makes all lanes, or
+    returns False.
     """
 
     def __init__(
@@ -104,14 +106,18 @@ class Worker(Generic[Row]):
         cost: Callable[[int], int],
         budget: int,
         max_queue_texts: int,
+        widen: Callable[[], bool] | None = None,
     ) -> None:
         self._run_batch = run_batch
         self._cost = cost
         self._budget = budget
         self._max_queue_texts = max_queue_texts
-        self._lanes = max(1, lanes)
+        self._most_lanes = max(1, lanes)
+        self._lanes = self._most_lanes if widen is None else 1
         self._free = list(range(self._lanes))
-        self._pool = ThreadPoolExecutor(self._lanes, thread_name_prefix="encode")
+        self._widen = widen
+        self._is_wide = widen is None
+        self._pool = ThreadPoolExecutor(self._most_lanes, thread_name_prefix="encode")
         self._lock = threading.Lock()
         self._idle = threading.Condition(self._lock)
         self._waiting: list[_Request[Row]] = []
@@ -173,6 +179,8 @@ class Worker(Generic[Row]):
             self._waiting.append(request)
             if request.cost <= self._budget // _SMALL:
                 self._guests_until = time.monotonic() + _GUESTS_S
+            if not idle or request.cost > self._budget:
+                self._ask_for_lanes()
             own = self._next() if idle else None
             if own is not None and not own.alone:
                 self._submit(own)
@@ -190,6 +198,28 @@ class Worker(Generic[Row]):
         if request.error is not None:
             raise _own(request.error)
         return [row for row in request.rows if row is not None]
+
+    def _ask_for_lanes(self) -> None:
+        """Have the lanes made, the first time only. The lock is held."""
+        widen, self._widen = self._widen, None
+        if widen is not None:
+            try:
+                self._pool.submit(self._make_lanes, widen)
+            except RuntimeError:  # the interpreter is shutting down
+                return
+
+    def _make_lanes(self, widen: Callable[[], bool]) -> None:
+        made = widen()
+        with self._lock:
+            self._is_wide = made
+            self._take_lanes()
+            self._start()
+
+    def _take_lanes(self) -> None:
+        """Use lanes that are ready as soon as nothing runs: a run on all threads is alone. The lock is held."""
+        if self._is_wide and self._lanes < self._most_lanes and len(self._free) == self._lanes:
+            self._free += range(self._lanes, self._most_lanes)
+            self._lanes = self._most_lanes
 
     def _start(self) -> None:
         """Start all that can start. The lock is held."""
@@ -232,6 +262,7 @@ class Worker(Generic[Row]):
         finally:
             with self._lock:
                 self._free += run.lanes
+                self._take_lanes()
                 self._start()
                 self._idle.notify_all()
 

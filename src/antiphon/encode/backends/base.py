@@ -46,6 +46,9 @@ class Backend(Protocol):
     def lanes(self) -> int:
         """How many lanes there are; with fewer than two every run is on all threads."""
 
+    def prepare_lanes(self) -> None:
+        """Make the lanes, which takes time and memory; no run on a lane may come before. Raises EngineFailure."""
+
     def run(self, feeds: Feeds, output: int, lane: int | None = None) -> Floats:
         """Return output number ``output`` as float32 ``[batch, tokens, hidden]`` or ``[batch, dimension]``.
 

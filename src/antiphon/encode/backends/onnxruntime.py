@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
-import onnxruntime
 
 from antiphon.encode.backends.base import EngineFailure, Feeds, Floats
 
@@ -19,11 +19,13 @@ class OnnxRuntime:
     """
 
     name = "onnxruntime"
-    version: str = onnxruntime.__version__
+    version: str = version("onnxruntime")
     length_multiple = 1
     lanes = 1
 
     def __init__(self, model: Path, threads: int, *, reference: bool = False) -> None:
+        import onnxruntime  # 20 MiB that only a first load needs: the reference's vectors are kept
+
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
         options.inter_op_num_threads = 1
@@ -47,6 +49,9 @@ class OnnxRuntime:
     def outputs(self) -> int:
         """How many outputs the graph has."""
         return len(self._outputs)
+
+    def prepare_lanes(self) -> None:
+        """There is one lane, and it is there."""
 
     def run(self, feeds: Feeds, output: int, lane: int | None = None) -> Floats:  # noqa: ARG002  one place to run
         """See ``Backend.run``; the result is an array of its own."""

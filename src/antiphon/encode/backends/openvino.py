@@ -70,12 +70,17 @@ class OpenVino:
             self.inputs = tuple(self._weights.types)
             self.outputs = self._weights.outputs
             self._alone = self._weights.alone.create_infer_request()
-            self._lanes = []
-            if self.lanes > 1:
-                shared = self._weights.for_lanes(self.lanes)
-                self._lanes = [shared.create_infer_request() for _ in range(self.lanes)]
         except RuntimeError as error:
             raise EngineFailure(f"OpenVINO cannot load {model.name}: {error}") from error
+        self._lanes: list[openvino.InferRequest] = []
+
+    def prepare_lanes(self) -> None:
+        """See ``Backend.prepare_lanes``: the graph is compiled a second time, with weights of its own."""
+        try:
+            shared = self._weights.for_lanes(self.lanes)
+            self._lanes = [shared.create_infer_request() for _ in range(self.lanes)]
+        except RuntimeError as error:
+            raise EngineFailure(f"OpenVINO cannot make lanes: {error}") from error
 
     def run(self, feeds: Feeds, output: int, lane: int | None = None) -> Floats:
         """See ``Backend.run``; the result is a view of the engine's memory."""
@@ -102,12 +107,13 @@ class _Weights:
     _lock: ClassVar[threading.Lock] = threading.Lock()
 
     def __init__(self, model: Path, threads: int, precision: Precision, kept: Path | None) -> None:
-        self._graph = _prepared(model, kept, quantized=precision is Precision.INT8)
+        self._source = (model, kept)
         self._how = (threads, precision)
         self._for_lanes: openvino.CompiledModel | None = None
-        self.outputs = len(self._graph.outputs)
-        self.types = {item.any_name: item.element_type.to_dtype() for item in self._graph.inputs}
-        self.alone = _compiled(self._graph, threads, precision, streams=1)
+        graph = self._graph()
+        self.outputs = len(graph.outputs)
+        self.types = {item.any_name: item.element_type.to_dtype() for item in graph.inputs}
+        self.alone = _compiled(graph, threads, precision, streams=1)
 
     @classmethod
     def of(cls, model: Path, threads: int, precision: Precision, kept: Path | None) -> _Weights:
@@ -124,8 +130,12 @@ class _Weights:
         """Return the graph compiled for ``lanes`` runs at the same time."""
         with self._lock:
             if self._for_lanes is None:
-                self._for_lanes = _compiled(self._graph, *self._how, streams=lanes)
+                self._for_lanes = _compiled(self._graph(), *self._how, streams=lanes)
             return self._for_lanes
+
+    def _graph(self) -> openvino.Model:
+        """Read the graph, which is not kept in memory beside what is compiled of it."""
+        return _prepared(*self._source, quantized=self._how[1] is Precision.INT8)
 
 
 def _compiled(graph: openvino.Model, threads: int, precision: Precision, *, streams: int) -> openvino.CompiledModel:
