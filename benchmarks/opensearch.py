@@ -1,49 +1,45 @@
-"""The same work by Antiphon and by a real OpenSearch node, on the same machine, with the same package, in turn.
-
-    python -m benchmarks.opensearch MODEL [--rounds N] [--documents N]
-
-MODEL is a package zip of multilingual-e5-small made by ``antiphon model build``. The node is the one that
-``scripts/opensearch-node`` assembles (OpenSearch 2.19.1 with a heap of 2 GB, DJL on ONNX Runtime); both are asked over
-HTTP on one connection each. Passages go through ``_predict`` in the passage role, and, by a copy of the model without
-prefixes (2.19 cannot embed asymmetrically in a pipeline), through an ingest pipeline into an index with a Lucene graph.
-"""
+"""The same work by Antiphon and by a real OpenSearch node, on the same machine, with the same package, in turn."""
 
 from __future__ import annotations
 
-import argparse
-import statistics
-import tempfile
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import httpx
 
-from benchmarks.beside import bulk, passages
-from benchmarks.serve import QUERIES, Server
-from scripts.opensearch_node import assemble, running
+from benchmarks.indexed import middle
+from benchmarks.ingesting import bulk
+from benchmarks.result import Column, Rounds, Table
+from benchmarks.server import server
+from benchmarks.setting import Setting, SkipSection
+from benchmarks.texts import queries, short_passages
+from scripts.opensearch_node import VERSION, NodeError, assemble, running
 from tests.support.remote_model import E5, SETTINGS, answer, finished, register
 
-PORT = 19271
-_BATCH = 50
-_TOGETHER = 24
+PORT = 19471
+DOCUMENTS = 200
+"""Passages that each contender embeds in a round, once by ``_predict`` and once by a bulk."""
+TOGETHER = 24
 """Queries that one contender answers in a row."""
+_BATCH = 50
 _PREFIXES = ("query_prefix", "passage_prefix")
+THEIRS, OURS = "OpenSearch", "Antiphon"
 
 
 @dataclass
 class Contender:
     """One server with the package deployed twice: with its two roles, and without prefixes."""
 
+    name: str
     client: httpx.Client
     pid: int
     start_s: float
     model: str = ""
     plain: str = ""
-    times: dict[str, list[float]] = field(default_factory=dict)
 
     def prepare(self, package: Path) -> None:
         """Register, deploy, and make an index whose pipeline embeds."""
@@ -71,7 +67,8 @@ class Contender:
     def predict(self, texts: list[str], role: str) -> None:
         """Embed texts in a role."""
         body = {"parameters": {"content_type": role}, "text_docs": texts, "target_response": ["sentence_embedding"]}
-        answer(self.client.post(f"/_plugins/_ml/models/{self.model}/_predict", json=body))
+        found = answer(self.client.post(f"/_plugins/_ml/models/{self.model}/_predict", json=body))
+        assert len(found["inference_results"]) == len(texts), found
 
     def embed(self, texts: list[str]) -> None:
         """Embed passages, some at a time."""
@@ -87,17 +84,8 @@ class Contender:
     def search(self, text: str) -> None:
         """Ask a neural query."""
         query = {"neural": {"vector": {"query_text": text, "model_id": self.plain, "k": 10}}}
-        answer(self.client.post("/beside/_search", json={"_source": False, "query": query}))
-
-    def measure(self, name: str, act: Callable[[], None]) -> None:
-        """Keep how long ``act`` takes, in seconds."""
-        start = time.perf_counter()
-        act()
-        self.times.setdefault(name, []).append(time.perf_counter() - start)
-
-    def median(self, name: str) -> float:
-        """Return the median of what was kept, in seconds."""
-        return statistics.median(self.times[name])
+        found = answer(self.client.post("/beside/_search", json={"_source": False, "query": query}))
+        assert found["hits"]["hits"], found
 
     def memory_mib(self) -> float:
         """Return the resident memory, in MiB."""
@@ -105,68 +93,76 @@ class Contender:
         return int(status.split("VmRSS:")[1].split()[0]) / 1024
 
 
-def one_round(contenders: list[Contender], number: int, documents: int) -> None:
-    """Let every contender do everything once, in turn."""
-    long = passages(number * documents, documents)
-    for one in contenders:
-        for place in range(_TOGETHER):  # a new text each time, so that no cache can help
-            text = f"{QUERIES[place % len(QUERIES)]} {number}{place}"
-            one.measure("predict", partial(one.predict, [text], "query"))
-    for one in contenders:
-        one.measure("passages", partial(one.embed, long))
-    for one in contenders:
-        one.measure("ingest", partial(one.ingest, long))
-    for one in contenders:
-        for place in range(_TOGETHER):
-            text = f"{QUERIES[place % len(QUERIES)]} {number}-{place}"
-            one.measure("search", partial(one.search, text))
-
-
-def show(name: str, own: float, other: float, unit: str) -> None:
-    """Print a line; the ratio is how many times better ours is."""
-    better = own / other if unit.endswith("/s") else other / own
-    print(f"{name:<52} {own:>10.1f} {other:>12.1f} {unit:<8} {better:>6.1f}")
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("model", type=Path)
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--documents", type=int, default=200)
-    given = parser.parse_args()
-    assemble()
-    with tempfile.TemporaryDirectory(prefix="antiphon-bench-") as scratch:
-        server = Server(Path(scratch) / "data", None)
-        own_start = time.perf_counter() - server.launched
-        began = time.perf_counter()
-        try:
+def run(setting: Setting) -> list[Table]:
+    """Return the table ``opensearch``; SkipSection where the node cannot be had or does not start."""
+    setting.say(f"OpenSearch {VERSION}: assembling the node unless it is there")
+    try:
+        assemble()
+        with server(setting.scratch / "opensearch", None, setting.threads) as own:
+            own_s, began = time.perf_counter() - own.launched, time.perf_counter()
             with (
                 running(port=PORT) as (url, process),
-                httpx.Client(base_url=url, timeout=600) as other_client,
-                httpx.Client(base_url=server.url, timeout=600) as own_client,
+                httpx.Client(base_url=url, timeout=600) as their_client,
+                httpx.Client(base_url=own.url, timeout=600) as own_client,
             ):
-                other = Contender(other_client, process.pid, time.perf_counter() - began)
-                own = Contender(own_client, server.pid, own_start)
-                for one in (own, other):
-                    one.prepare(given.model)
-                for number in range(given.rounds + 1):
-                    one_round([own, other], number, given.documents)
-                    if not number:  # the first warms both
-                        own.times.clear()
-                        other.times.clear()
-                print(f"{'':<52} {'Antiphon':>10} {'OpenSearch':>12} {'':<8} better by")
-                show("start", own.start_s, other.start_s, "s")
-                for name, said in (("predict", "one query by _predict"), ("search", "one neural query")):
-                    show(said, own.median(name) * 1000, other.median(name) * 1000, "ms")
-                for name, said in (
-                    ("passages", f"passages by _predict, {_BATCH} at a time"),
-                    ("ingest", "a bulk embedded by a pipeline"),
-                ):
-                    show(said, given.documents / own.median(name), given.documents / other.median(name), "docs/s")
-                show("resident memory, two models", own.memory_mib(), other.memory_mib(), "MiB")
-        finally:
-            server.stop()
+                theirs = Contender(THEIRS, their_client, process.pid, time.perf_counter() - began)
+                ours = Contender(OURS, own_client, own.pid, own_s)
+                return [_compare(setting, [theirs, ours])]
+    except NodeError as error:
+        raise SkipSection(f"no OpenSearch node: {error}") from error
 
 
-if __name__ == "__main__":
-    main()
+def _compare(setting: Setting, contenders: list[Contender]) -> Table:
+    for one in contenders:
+        setting.say(f"{one.name}: deploying")
+        one.prepare(setting.model)
+    rounds = Rounds()
+    for number in range(setting.rounds + 1):
+        setting.say(f"beside OpenSearch, round {number} of {setting.rounds}")
+        _round(contenders, number, rounds if number else Rounds())  # the first warms both
+    for one in contenders:  # measured once, as a round of one, so that they have a ratio
+        rounds.add(one.name, "start", one.start_s)
+        rounds.add(one.name, "memory", one.memory_mib())
+    about = (
+        f"Antiphon and a node of OpenSearch {VERSION} (`scripts/opensearch-node`: heap 2 GB, DJL) on the same machine "
+        "with the same package, asked in turn over HTTP on one connection each. *Start* is to the first answer. "
+        f"*Predict* is one query by `_predict`, *neural query* one search by meaning; {TOGETHER} of each in a row. "
+        f"*Passages* are embedded by `_predict`, {_BATCH} at a time. *Bulk* are documents embedded by a pipeline and "
+        f"searchable at the end. {DOCUMENTS} passages of 12 to 60 words in each of {setting.rounds} rounds, and a "
+        "first one that warms both. *Memory* is resident at the end, with the model deployed twice: with its roles, "
+        "and without prefixes, since the node's pipeline cannot embed asymmetrically. Start and memory are taken once."
+    )
+    columns = [
+        Column("start", "s"),
+        Column("predict", "ms"),
+        Column("neural query", "ms"),
+        Column("passages", "docs/s", less_is_better=False),
+        Column("bulk", "docs/s", less_is_better=False),
+        Column("memory", "MiB"),
+    ]
+    return Table.of("opensearch", "Beside a real OpenSearch node", about, columns, rounds, THEIRS)
+
+
+def _round(contenders: list[Contender], number: int, rounds: Rounds) -> None:
+    """Let every contender do everything once, in turn."""
+    long = short_passages(number * DOCUMENTS, DOCUMENTS)
+    for one in contenders:  # a new text each time, so that no cache can help
+        texts = queries(100 + number, TOGETHER)
+        rounds.add(one.name, "predict", _median_ms(partial(one.predict, [text], "query") for text in texts))
+    for one in contenders:
+        rounds.add(one.name, "passages", DOCUMENTS / _seconds(partial(one.embed, long)))
+    for one in contenders:
+        rounds.add(one.name, "bulk", DOCUMENTS / _seconds(partial(one.ingest, long)))
+    for one in contenders:
+        texts = queries(500 + number, TOGETHER)
+        rounds.add(one.name, "neural query", _median_ms(partial(one.search, text) for text in texts))
+
+
+def _seconds(act: Callable[[], None]) -> float:
+    start = time.perf_counter()
+    act()
+    return time.perf_counter() - start
+
+
+def _median_ms(acts: Iterable[Callable[[], None]]) -> float:
+    return middle([_seconds(act) * 1000 for act in acts])

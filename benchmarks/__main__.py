@@ -1,0 +1,118 @@
+"""The benchmark suite: ``scripts/bench [--only NAME] [--compare]``."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from antiphon.package import build_package
+from benchmarks import embedding, growing, ingesting, opensearch, searching, serving, tokenizing
+from benchmarks.machine import describe
+from benchmarks.report import render
+from benchmarks.result import Table, compare
+from benchmarks.setting import Setting, SkipSection
+
+ROOT = Path(__file__).resolve().parent.parent
+RESULTS = ROOT / "benchmarks" / "results.json"
+PAGE = ROOT / "docs" / "benchmarks.md"
+SECTIONS: dict[str, tuple[Callable[[Setting], list[Table]], tuple[str, ...]]] = {
+    "embedding": (embedding.run, ("queries", "passages", "lengths", "loads")),
+    "tokenizing": (tokenizing.run, ("tokens",)),
+    "serving": (serving.run, ("starts", "http")),
+    "ingesting": (ingesting.run, ("ingest", "beside")),
+    "searching": (searching.run, ("knn", "recall", "text", "search", "neural")),
+    "growing": (growing.run, ("growth",)),
+    "opensearch": (opensearch.run, ("opensearch",)),
+}
+"""Section -> what runs it, and the tables it makes."""
+
+
+def main() -> int:
+    """Run, store, render; 1 when ``--compare`` finds something slower than before."""
+    parser = argparse.ArgumentParser(
+        prog="scripts/bench", description="Antiphon beside what its users could run instead."
+    )
+    names = [*SECTIONS, *(table for _, tables in SECTIONS.values() for table in tables)]
+    parser.add_argument("--only", action="append", choices=names, metavar="NAME", help=f"one of {', '.join(names)}")
+    parser.add_argument("--compare", action="store_true", help="tell what is slower than the stored results say")
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--rounds", type=int, default=4)
+    parser.add_argument("--page", action="store_true", help="only write the page anew from the stored results")
+    given = parser.parse_args()
+    stored = json.loads(RESULTS.read_text(encoding="utf-8")) if RESULTS.exists() else {"tables": []}
+    before = [Table.parse(body) for body in stored["tables"]]
+    if given.page:
+        _write_page(stored, before)
+        return 0
+    sections = [name for name, (_, tables) in SECTIONS.items() if _wanted(given.only, name, tables)]
+    now, versions, minutes = _run(sections, given.threads, given.rounds)
+    for table in now:
+        print(_plain(table))
+    slower = list(compare(before, now)) if given.compare else []
+    for line in slower:
+        print(f"slower: {line}")
+    if not given.compare:
+        new = {table.name: table for table in now}
+        kept = {table.name: table for table in before}
+        order = [name for _, tables in SECTIONS.values() for name in tables]
+        tables = [new.get(name) or kept[name] for name in order if name in new or name in kept]
+        stored = {
+            "machine": describe(given.threads),
+            "versions": stored.get("versions", {}) | versions,
+            "minutes": stored.get("minutes", {}) | minutes,
+            "tables": [table.json() for table in tables],
+        }
+        RESULTS.write_text(json.dumps(stored, indent=1) + "\n", encoding="utf-8")
+        _write_page(stored, tables)
+    return 1 if slower else 0
+
+
+def _wanted(only: list[str] | None, section: str, tables: tuple[str, ...]) -> bool:
+    return only is None or section in only or any(name in tables for name in only)
+
+
+def _run(sections: list[str], threads: int, rounds: int) -> tuple[list[Table], dict[str, str], dict[str, float]]:
+    """Return the tables, the versions that took part, and the minutes of each section."""
+    found: list[Table] = []
+    versions: dict[str, str] = {}
+    minutes: dict[str, float] = {}
+    with tempfile.TemporaryDirectory(prefix="antiphon-bench-") as scratch:
+        model = Path(scratch) / "e5.zip"
+        build_package("bundled:multilingual-e5-small", model)
+        for name in sections:
+            folder = Path(scratch) / name
+            folder.mkdir()
+            setting = Setting(model, folder, threads, rounds, versions)
+            began = time.perf_counter()
+            try:
+                found += SECTIONS[name][0](setting)
+            except SkipSection as reason:
+                print(f"SKIPPED: {name}: {reason}", file=sys.stderr)
+            minutes[name] = (time.perf_counter() - began) / 60
+    return found, versions, minutes
+
+
+def _write_page(stored: dict[str, Any], tables: list[Table]) -> None:
+    PAGE.write_text(
+        render(stored["machine"], stored["versions"], sum(stored["minutes"].values()), tables), encoding="utf-8"
+    )
+
+
+def _plain(table: Table) -> str:
+    lines = [table.title]
+    for row, figures in table.rows.items():
+        cells = (
+            f"{name} {one.median:.4g}" + (f" (x{one.ratio:.2f})" if one.ratio else "") for name, one in figures.items()
+        )
+        lines.append(f"  {row:32} " + "  ".join(cells))
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
