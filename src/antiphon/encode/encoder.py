@@ -13,6 +13,7 @@ from antiphon.domain.model import ModelConfig, Pooling
 from antiphon.encode.backends import Backend, EngineFailure
 from antiphon.encode.batching import padded_length
 from antiphon.encode.pooling import normalize, pool
+from antiphon.encode.recent import Recent
 from antiphon.encode.tokenize import TextTokenizer, Tokens
 from antiphon.encode.worker import Worker
 from antiphon.errors import InferenceError
@@ -102,6 +103,7 @@ class ModelEncoder:
         self.report = report
         self._graph = graph
         self._tokenizer = tokenizer
+        self._recent = Recent()
         self._worker = Worker(
             graph.run,
             lanes=graph.backend.lanes,
@@ -115,10 +117,18 @@ class ModelEncoder:
         """Embed ``texts``, which carry their prefix already; blocks until done.
 
         Raises QueueFull when the bounded queue has no room, TooLarge when it never will, Unavailable after ``close``,
-        IllegalArgument for a text without any token, InferenceError from the engine.
+        IllegalArgument for a text without any token, InferenceError from the engine. A text that came alone lately is
+        not run again; its row cannot be written to.
         """
+        alone = texts[0] if len(texts) == 1 else None
+        known = None if alone is None else self._recent.get(alone)
+        if known is not None:
+            return known
         rows, tokens = self._worker.run(len(texts), lambda: self._tokenizer(texts))
-        return Encoding(rows, tuple(len(one.ids) for one in tokens), tuple(one.lost for one in tokens))
+        found = Encoding(rows, tuple(len(one.ids) for one in tokens), tuple(one.lost for one in tokens))
+        if alone is not None:
+            self._recent.put(alone, found)
+        return found
 
     def stats(self) -> EncoderStats:
         """Counters since the deploy."""
@@ -126,6 +136,7 @@ class ModelEncoder:
 
     def close(self) -> None:
         """Finish what is queued, then free the memory. Idempotent."""
+        self._recent.close()
         self._worker.close()
         self._graph.backend.close()
 

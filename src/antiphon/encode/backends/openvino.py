@@ -1,6 +1,6 @@
 """OpenVINO on the CPU: exact fp32, bf16 where the hardware multiplies it, int8 on request.
 
-Measured (see ``benchmarks/encode.py``): fp32 is at least as fast as ONNX Runtime's, bf16 nearly twice as fast on
+Measured (see ``docs/benchmarks.md``): fp32 is at least as fast as ONNX Runtime's, bf16 nearly twice as fast on
 AVX512-BF16 and more on AMX, int8 slightly faster still at a visible loss.
 """
 
