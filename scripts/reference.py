@@ -9,7 +9,7 @@ from typing import Any
 import typer
 from typer.testing import CliRunner
 
-from antiphon.cli import app
+from antiphon.cli.commands import app
 from antiphon.settings import settings_table
 from scripts.compatibility_table import compatibility_table
 from tests.contract.story import all_stories

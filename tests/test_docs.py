@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 import typer
 
-from antiphon.cli import app as shell
+from antiphon.cli.commands import app as shell
 from antiphon.domain.model import FrameworkType, ModelConfig, ModelState, Pooling
 from antiphon.domain.package import BuiltPackage, PackageManifest
 from antiphon.settings import Settings, settings_table

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import signal
 import socket
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -90,3 +94,14 @@ def test_nothing_listening_is_one_line(run: Run, monkeypatch: pytest.MonkeyPatch
 
 def test_the_defaults_listen_on_loopback_only() -> None:
     assert Settings().host == "127.0.0.1"
+
+
+def test_an_interrupt_while_commands_are_imported_ends_without_a_word(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "antiphon", "serve", "--port", "0", "--data", str(tmp_path)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
+        maps = Path(f"/proc/{process.pid}/maps")
+        while process.poll() is None and "numpy" not in maps.read_text():
+            time.sleep(0.001)
+        process.send_signal(signal.SIGINT)
+        said, _ = process.communicate(timeout=60)
+    assert (process.returncode, said) == (130, "")

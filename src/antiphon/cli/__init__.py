@@ -1,9 +1,17 @@
 """The same flows from a shell, one file per command group. Errors are one line and a non-zero exit code."""
 
 import os
+import sys
 
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # read when numpy is imported: searches run beside each other
 
-from antiphon.cli.main import app, main
+_INTERRUPTED = 130
 
-__all__ = ["app", "main"]
+
+def main() -> None:
+    """Run the command line. Its commands are imported here, so that an interrupt meanwhile ends without a word."""
+    try:
+        from antiphon.cli import commands
+    except KeyboardInterrupt:
+        sys.exit(_INTERRUPTED)
+    commands.main()
