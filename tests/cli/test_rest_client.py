@@ -218,3 +218,12 @@ def test_a_batch_is_cut_by_number_and_by_size() -> None:
     assert lengths([], 3) == []
     assert lengths([5_000_000] * 3, 100) == [1, 1, 1]
     assert lengths([1, 20_000_000, 1, 1], 100) == [1, 1, 2]
+
+
+def test_a_server_that_never_answers_is_given_up(monkeypatch: pytest.MonkeyPatch, run: Run) -> None:
+    monkeypatch.setattr("antiphon.remote.rest_client._FIRST_S", 0.2)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        code, _, err = run("index", "list", "--url", url)
+    assert code == 1
+    assert f"{url} takes connections but answers nothing" in err

@@ -15,6 +15,8 @@ from antiphon.errors import AntiphonError, IllegalArgument, Unavailable
 from antiphon.remote.endpoint import Endpoint, read_endpoint
 
 _TIMEOUTS = httpx.Timeout(600.0, connect=10.0)
+_FIRST_S = 60.0
+"""A server that has not answered yet may take so long for a GET: it may be stopped, or no server at all."""
 _ADVICE = "start a server with `antiphon serve`, or name one with --url"
 _CONNECTIONS = httpx.Limits(max_connections=256, max_keepalive_connections=64)
 
@@ -65,8 +67,10 @@ class RestClient:
         ``authorization`` among the headers (lower case) takes the place of the endpoint's user.
         """
         auth = None if headers is not None and "authorization" in headers else self._endpoint.auth
+        is_first = not self._answered and method == "GET"
+        timeout = httpx.Timeout(_FIRST_S, connect=_TIMEOUTS.connect) if is_first else _TIMEOUTS
         try:
-            response = self._http.request(method, path, content=content, headers=headers, auth=auth)
+            response = self._http.request(method, path, content=content, headers=headers, auth=auth, timeout=timeout)
         except httpx.HTTPError as error:
             raise Unavailable(self._failure(error)) from error
         self._answered = True
@@ -141,6 +145,8 @@ class RestClient:
             return f"{self.url} does not speak https: try http ({error})"
         if isinstance(error, (httpx.ConnectError, httpx.ConnectTimeout)):
             return f"nothing answers at {self.url} ({error}): {self._advice}"
+        if isinstance(error, httpx.ReadTimeout) and not self._answered:
+            return f"{self.url} takes connections but answers nothing: is it stopped, or busy starting?"
         broken = f"the connection to {self.url} broke off: {str(error) or type(error).__name__}"
         plain = self.url.startswith("http:") and not self._answered
         return f"{broken}; if it speaks https, write that" if plain else broken
