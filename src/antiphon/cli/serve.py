@@ -82,6 +82,8 @@ def run(settings: Settings) -> None:
                 access_log=False,
                 lifespan="on",
                 http=BoundedHttp,
+                interface="asgi3",
+                proxy_headers=False,
                 timeout_graceful_shutdown=math.ceil(settings.shutdown_grace_s),
             )
         )

@@ -55,10 +55,8 @@ class _Api:
         self._far = ThreadPoolExecutor(_HEAVY_THREADS, thread_name_prefix="antiphon-cluster")
         self._light = ThreadPoolExecutor(_LIGHT_THREADS, thread_name_prefix="antiphon-rest")
         self._router = Router(ROUTES if cluster is None else RELAY_ROUTES)
-        inner = Starlette(lifespan=self._lifespan)
-        inner.router.redirect_slashes = False
-        inner.router.default = self._serve
-        self.application: ASGIApp = inner
+        self._life = Starlette(lifespan=self._lifespan)
+        self.application: ASGIApp = self._serve
 
     def _lifespan(self, app: Starlette) -> AbstractAsyncContextManager[None]:  # noqa: ARG002  starlette's signature
         @asynccontextmanager
@@ -72,6 +70,7 @@ class _Api:
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
+            await self._life(scope, receive, send)
             return
         request = Request(scope, receive)
         response = await self._routed(request)
@@ -127,12 +126,13 @@ class _Api:
         parts: list[bytes] = []
         size = 0
         try:
-            stream = request.stream()
-            while part := await asyncio.wait_for(anext(stream, b""), _SILENCE_S):
-                size += len(part)
-                if size > self._max_body_bytes:
-                    raise self._too_large(size)
-                parts.append(part)
+            async with asyncio.timeout(_SILENCE_S) as silence:
+                async for part in request.stream():
+                    size += len(part)
+                    if size > self._max_body_bytes:
+                        raise self._too_large(size)
+                    parts.append(part)
+                    silence.reschedule(asyncio.get_running_loop().time() + _SILENCE_S)
         except TimeoutError:
             raise RequestTimeout(
                 f"the request body stopped after {size} bytes: nothing came for {_SILENCE_S} s"
