@@ -16,8 +16,8 @@ figures move with the machine and with what else runs on it: read the ratios. Sp
 
 ```text
 scripts/bench                    everything, and this page: about {minutes} minutes the last time
-scripts/bench --only passages    the section that has this table, and no page
-scripts/bench --compare          everything, then what has become slower; exit code 1 when something has
+scripts/bench --only passages    the section that has this table; the others stay as they are
+scripts/bench --compare          what has become slower than this page says; exit code 1 when something has
 ```
 """
 
