@@ -10,7 +10,8 @@ import pytest
 from antiphon.domain.deployment import Precision
 from antiphon.domain.model import ModelConfig, Pooling
 from antiphon.encode import Loader
-from antiphon.encode.encoder import Encoding, ModelEncoder
+from antiphon.encode.encoder import ModelEncoder
+from antiphon.encode.encoding import Encoding
 from antiphon.encode.recent import Recent
 from antiphon.errors import Unavailable
 from tests.encode.test_loader import E5

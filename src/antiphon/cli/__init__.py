@@ -6,6 +6,8 @@ import sys
 
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # read when numpy is imported: searches run beside each other
 
+__all__ = ["main"]
+
 _INTERRUPTED = 130
 _COMMANDS = "antiphon.cli.commands"
 

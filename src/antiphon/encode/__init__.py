@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from antiphon.encode.encoder import Encoding
+from antiphon.encode.encoding import Encoding
 from antiphon.encode.fake import FakeLoader
 from antiphon.encode.load import Loader
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +11,7 @@ from antiphon.domain.deployment import DeployReport, EncoderStats
 from antiphon.domain.model import ModelConfig, Pooling
 from antiphon.encode.backends import Backend, EngineFailure
 from antiphon.encode.batching import padded_length
+from antiphon.encode.encoding import Encoding
 from antiphon.encode.pooling import normalize, pool
 from antiphon.encode.recent import Recent
 from antiphon.encode.tokenize import TextTokenizer, Tokens
@@ -23,23 +23,6 @@ Ints = NDArray[np.int64]
 
 INPUTS = ("input_ids", "attention_mask", "token_type_ids", "position_ids")
 """The graph inputs that can be fed; only ``input_ids`` must be among a graph's own."""
-
-
-@dataclass(frozen=True, slots=True)
-class Encoding:
-    """The vectors of one call, in the order of its texts.
-
-    ``rows``: float32 ``[dimension]`` each, ``[tokens, hidden]`` for ``pooling_mode: none``; ``tokens``: how many of
-    each text were embedded, special ones included; ``lost``: how many were cut off.
-    """
-
-    rows: list[Floats]
-    tokens: tuple[int, ...] = ()
-    lost: tuple[int, ...] = ()
-
-    def matrix(self) -> Floats:
-        """Return the rows as one float32 ``[texts, dimension]``; ValueError when they differ in shape or are none."""
-        return np.stack(self.rows)
 
 
 class Graph:

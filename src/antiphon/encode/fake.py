@@ -12,7 +12,7 @@ import numpy as np
 
 from antiphon.domain.deployment import DeployReport, EncoderStats, Precision
 from antiphon.domain.model import ModelConfig
-from antiphon.encode.encoder import Encoding, Floats
+from antiphon.encode.encoding import Encoding, Floats
 from antiphon.encode.pooling import normalize
 from antiphon.errors import AntiphonError, QueueFull, TooLarge, Unavailable
 

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from antiphon.encode.encoder import Encoding
+from antiphon.encode.encoding import Encoding
 
 MOST = 1024
 """Texts that are kept: some 2 MiB of vectors with 384 dimensions."""
