@@ -7,10 +7,11 @@ import shutil
 import time
 
 from benchmarks.corpus import ABOUT, Corpus, bm25, hybrid, knn
-from benchmarks.indexed import Asker, anonymous_mib, create, disk_mib, middle, settle, write
+from benchmarks.indexed import Asker, create, middle, settle, write
 from benchmarks.result import Column, Rounds, Table
 from benchmarks.server import server
 from benchmarks.setting import Setting
+from benchmarks.weighing import anonymous_mib, disk_mib
 
 SIZES = (1_000, 10_000, 100_000)
 LARGE = 1_000_000

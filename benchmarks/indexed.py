@@ -154,14 +154,3 @@ def middle(values: Sequence[float]) -> float:
 def high(values: Sequence[float]) -> float:
     """Return the 95th percentile."""
     return float(np.percentile(values, 95))
-
-
-def anonymous_mib(pid: int) -> float:
-    """Return the anonymous resident memory of a process (Linux)."""
-    status = Path(f"/proc/{pid}/status").read_text()
-    return int(status.split("RssAnon:")[1].split()[0]) / 1024
-
-
-def disk_mib(folder: Path) -> float:
-    """Return what the files of a folder hold."""
-    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) / 2**20

@@ -17,6 +17,7 @@ from benchmarks.result import Column, Rounds, Table
 from benchmarks.server import server
 from benchmarks.setting import Setting, SkipSection
 from benchmarks.texts import queries, short_passages
+from benchmarks.weighing import resident_mib
 from scripts.opensearch_node import VERSION, NodeError, assemble, running
 from tests.support.remote_model import E5, SETTINGS, answer, finished, register
 
@@ -87,11 +88,6 @@ class Contender:
         found = answer(self.client.post("/beside/_search", json={"_source": False, "query": query}))
         assert found["hits"]["hits"], found
 
-    def memory_mib(self) -> float:
-        """Return the resident memory, in MiB."""
-        status = Path(f"/proc/{self.pid}/status").read_text()
-        return int(status.split("VmRSS:")[1].split()[0]) / 1024
-
 
 def run(setting: Setting) -> list[Table]:
     """Return the table ``opensearch``; SkipSection where the node cannot be had or does not start."""
@@ -122,7 +118,7 @@ def _compare(setting: Setting, contenders: list[Contender]) -> Table:
         _round(contenders, number, rounds if number else Rounds())  # the first warms both
     for one in contenders:  # measured once, as a round of one, so that they have a ratio
         rounds.add(one.name, "start", one.start_s)
-        rounds.add(one.name, "memory", one.memory_mib())
+        rounds.add(one.name, "memory", resident_mib(one.pid))
     about = (
         f"Antiphon and a node of OpenSearch {VERSION} (`scripts/opensearch-node`: heap 2 GB, DJL) on the same machine "
         "with the same package, asked in turn over HTTP on one connection each. *Start* is to the first answer. "

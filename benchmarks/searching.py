@@ -6,13 +6,14 @@ import time
 from typing import Any
 
 from benchmarks.corpus import ABOUT, Corpus, bm25, fused, hybrid, knn
-from benchmarks.indexed import Asker, anonymous_mib, create, high, middle, settle, write_beside_reader
+from benchmarks.indexed import Asker, create, high, middle, settle, write_beside_reader
 from benchmarks.lexical import compare_text
 from benchmarks.nearest import compare_knn
 from benchmarks.result import Column, Rounds, Table
 from benchmarks.server import Server, server
 from benchmarks.setting import Setting
 from benchmarks.texts import queries
+from benchmarks.weighing import anonymous_mib
 
 DOCUMENTS = 100_000
 QUERIES = 200

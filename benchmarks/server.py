@@ -5,9 +5,6 @@ from __future__ import annotations
 import copy
 import http.client
 import json
-import subprocess
-import sys
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,35 +12,19 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.texts import QUERIES
+from tests.support.server import ProcessServer
 
 
 class Server:
     """``antiphon serve`` in a process of its own, and one connection to it."""
 
-    def __init__(self, data: Path, model: Path | None, threads: int) -> None:
-        command = [sys.executable, "-m", "antiphon", "serve", "--port", "0", "--data", str(data)]
-        command += ["--threads", str(threads)] + ([] if model is None else ["--model", str(model)])
+    def __init__(self, folder: Path, model: Path | None, threads: int) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        settings: dict[str, Any] = {"threads": threads} | ({} if model is None else {"model": model})
         self.launched = time.perf_counter()
-        self._process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
-        assert self._process.stderr is not None
-        for line in self._process.stderr:
-            if "listens on" in line:
-                port = int(line.split("listens on ", 1)[1].split(",", 1)[0].rsplit(":", 1)[1])
-                break
-        self._drain = threading.Thread(target=self._process.stderr.read, daemon=True)
-        self._drain.start()  # what it says must not fill the pipe
-        self._port = port
+        self._process = ProcessServer(folder, settings)
+        self.url, self.pid = self._process.url, self._process.pid
         self.connect()
-
-    @property
-    def url(self) -> str:
-        """Where it listens."""
-        return f"http://127.0.0.1:{self._port}"
-
-    @property
-    def pid(self) -> int:
-        """Process id of the server."""
-        return self._process.pid
 
     def again(self) -> Server:
         """Return the same server with a connection of its own, for another thread."""
@@ -53,7 +34,7 @@ class Server:
 
     def connect(self) -> None:
         """Open a connection."""
-        self._connection = http.client.HTTPConnection("127.0.0.1", self._port)
+        self._connection = http.client.HTTPConnection(self.url.removeprefix("http://"))
 
     def send(self, method: str, path: str, content: bytes) -> tuple[int, bytes]:
         """Return status and body; ``content`` is JSON already."""
@@ -85,27 +66,18 @@ class Server:
             for model_id in self.models():
                 if self.predict(model_id, QUERIES[0])[0] == 200:
                     return model_id
-            time.sleep(0.01)
-
-    def resident_mib(self) -> float:
-        """Return the resident memory of the server."""
-        status = Path(f"/proc/{self._process.pid}/status").read_text()
-        return int(status.split("VmRSS:")[1].split()[0]) / 1024
+            time.sleep(0.01)  # as a client polls: the API has no way to be told
 
     def stop(self) -> None:
         """End it."""
         self._connection.close()
-        self._process.terminate()
-        self._process.wait()
-        self._drain.join()
-        assert self._process.stderr is not None
-        self._process.stderr.close()
+        self._process.close()
 
 
 @contextmanager
-def server(data: Path, model: Path | None, threads: int) -> Iterator[Server]:
-    """Run a server for as long."""
-    running = Server(data, model, threads)
+def server(folder: Path, model: Path | None, threads: int) -> Iterator[Server]:
+    """Run a server for as long; its data, its cache and its log are kept in the folder."""
+    running = Server(folder, model, threads)
     try:
         yield running
     finally:

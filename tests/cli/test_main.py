@@ -102,7 +102,7 @@ def test_an_interrupt_while_commands_are_imported_ends_without_a_word(tmp_path: 
     try:
         maps = Path(f"/proc/{process.pid}/maps")
         while process.poll() is None and "numpy" not in maps.read_text():
-            time.sleep(0.001)
+            time.sleep(0.001)  # until it imports something large: only its memory map tells
         process.send_signal(signal.SIGINT)
         said, _ = process.communicate(timeout=30)
     finally:

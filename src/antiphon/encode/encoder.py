@@ -11,14 +11,13 @@ from antiphon.domain.deployment import DeployReport, EncoderStats
 from antiphon.domain.model import ModelConfig, Pooling
 from antiphon.encode.backends import Backend, EngineFailure
 from antiphon.encode.batching import padded_length
-from antiphon.encode.encoding import Encoding
+from antiphon.encode.encoding import Encoding, Floats
 from antiphon.encode.pooling import normalize, pool
 from antiphon.encode.recent import Recent
 from antiphon.encode.tokenize import TextTokenizer, Tokens
 from antiphon.encode.worker import Worker
 from antiphon.errors import InferenceError
 
-Floats = NDArray[np.float32]
 Ints = NDArray[np.int64]
 
 INPUTS = ("input_ids", "attention_mask", "token_type_ids", "position_ids")

@@ -16,7 +16,8 @@ from antiphon.domain.deployment import DeployReport, Precision
 from antiphon.domain.model import ModelConfig
 from antiphon.encode.backends import Backend, EngineFailure, OnnxRuntime, OpenVino, has_fast_bf16
 from antiphon.encode.cache import cache_folder, remembered
-from antiphon.encode.encoder import Floats, Graph, ModelEncoder
+from antiphon.encode.encoder import Graph, ModelEncoder
+from antiphon.encode.encoding import Floats
 from antiphon.encode.memory import return_memory
 from antiphon.encode.probes import Figures, PrecisionFailure, Probes, check_precision
 from antiphon.encode.tokenize import TextTokenizer, Tokens
