@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from antiphon.domain.field import VectorSpec
 from antiphon.domain.space import Space, raw_distance, score_of
 from antiphon.engine.graph import Graph
+from antiphon.engine.scan import SCANNED, Scan, Scanner
 
 Floats = NDArray[np.float32]
 Mask = NDArray[np.bool_]
@@ -25,13 +26,6 @@ EXACT_BELOW = 10_000
 _EF = 100
 _OVERSAMPLED = 4
 _CHUNK = 16_384
-_GATHERED = 128
-"""Vectors gathered at once: few enough to be multiplied while they are in the processor's cache."""
-_GATHERED_SHARE = 0.5
-"""Below this share of the vectors it is cheaper to gather them than to multiply all."""
-
-_SCANNED = {Space.L2, Space.COSINESIMIL, Space.INNERPRODUCT}
-"""The spaces whose nearness comes from inner products."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,40 +78,9 @@ class VectorColumn:
         found = self.graph.propose(query, k * _OVERSAMPLED, max(ef_search or _EF, k * _OVERSAMPLED), allowed)
         return found if len(found) >= k else None
 
-    def scanned(self, query: Floats, allowed: Mask | None, count: int) -> _Scan:
-        """Every candidate with something that grows as vectors come nearer, by float32 arithmetic."""
-        if allowed is None:
-            return _Scan(None, *self._nearness(self.vectors @ query, self.lengths_squared(), query))
-        positions = np.flatnonzero(allowed)
-        few = count < _GATHERED_SHARE * len(self.rows)
-        products = _gathered(self.vectors, positions, query) if few else (self.vectors @ query)[positions]
-        return _Scan(positions, *self._nearness(products, self.lengths_squared()[positions], query))
-
-    def _nearness(self, products: Floats, squares: Floats, query: Floats) -> tuple[Floats, float]:
-        """The nearness and how large it can be."""
-        length = float(np.linalg.norm(query))
-        longest = float(squares.max(initial=0.0)) ** 0.5
-        match self.spec.space:
-            case Space.L2:
-                return np.asarray(2 * products - squares, np.float32), longest * (2 * length + longest)
-            case Space.COSINESIMIL:
-                norms = np.sqrt(squares) * np.float32(length)
-                return np.divide(products, norms, out=np.zeros_like(products), where=norms > 0), 1.0
-            case _:
-                return products, longest * length
-
-
-@dataclass(frozen=True, slots=True)
-class _Scan:
-    """``near`` float32 by candidate, at most about ``largest`` either way; ``positions`` None: all of the column."""
-
-    positions: Positions | None
-    near: Floats
-    largest: float
-
-    def at_least(self, least: float) -> Positions:
-        kept = np.flatnonzero(self.near >= least - 1e-5 * max(1.0, self.largest))
-        return kept if self.positions is None else self.positions[kept]
+    def scanned(self, query: Floats, k: int, allowed: Mask | None, count: int) -> Scan:
+        """Every candidate that may be among the k best."""
+        return Scanner(self.spec.space, self.vectors, self.lengths_squared(), query).scan(k, allowed, count)
 
 
 def nearest(
@@ -129,7 +92,7 @@ def nearest(
     row. ``ef_search`` tunes graphs; an exact scan has no use for it.
     """
     picked: dict[int, Positions] = {}
-    scans: dict[int, _Scan] = {}
+    scans: dict[int, Scan] = {}
     for number, (column, mask) in enumerate(zip(columns, masks, strict=True)):
         allowed = column.allowed(mask)
         count = len(column.rows) if allowed is None else int(np.count_nonzero(allowed))
@@ -138,8 +101,8 @@ def nearest(
         found = column.proposed(query, wanted, allowed, count, ef_search)
         if found is not None:
             picked[number] = found
-        elif column.spec.space in _SCANNED:
-            scans[number] = column.scanned(query, allowed, count)
+        elif column.spec.space in SCANNED:
+            scans[number] = column.scanned(query, wanted, allowed, count)
         else:
             picked[number] = np.arange(count) if allowed is None else np.flatnonzero(allowed)
     picked |= _best_of(scans, k)
@@ -154,22 +117,13 @@ def nearest(
     return numbers[order], rows[order], scores[order]
 
 
-def _best_of(scans: Mapping[int, _Scan], k: int) -> dict[int, Positions]:
+def _best_of(scans: Mapping[int, Scan], k: int) -> dict[int, Positions]:
     """The positions of everything that may be among the k best of all scans, by column number."""
     if not scans:
         return {}
     near = np.concatenate([scan.near for scan in scans.values()])
     least = float(np.partition(near, len(near) - k)[len(near) - k]) if k < len(near) else -np.inf
     return {number: scan.at_least(least) for number, scan in scans.items()}
-
-
-def _gathered(vectors: Floats, positions: Positions, query: Floats) -> Floats:
-    """The products of some of the vectors, float32 ``[positions]``."""
-    products = np.empty(len(positions), np.float32)
-    for start in range(0, len(positions), _GATHERED):
-        some = slice(start, start + _GATHERED)
-        products[some] = vectors[positions[some]] @ query
-    return products
 
 
 def exact_raw(space: Space, vectors: Floats, query: Floats) -> Floats:
