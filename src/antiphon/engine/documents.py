@@ -13,8 +13,10 @@ import orjson
 from numpy.typing import NDArray
 
 from antiphon.domain.embedding_report import EmbeddingCounts
-from antiphon.domain.store import StoredDocument, VersionType, Write, Written
-from antiphon.errors import AntiphonError, VersionConflict
+from antiphon.domain.store import StoredDocument, Write, Written
+from antiphon.engine.batch import Batch
+from antiphon.errors import AntiphonError
+from antiphon.precedence import giving_way
 
 _SCHEMA = """
 create table if not exists docs(
@@ -66,39 +68,32 @@ class Documents:
     def apply(self, writes: Sequence[Write]) -> list[Written | AntiphonError]:
         """Apply in order, in one commit; a conflict fails its item only."""
         with self._lock:
-            before = self.last_seq
             self._writer.execute("begin immediate")
             try:
-                outcomes = [self._apply(write) for write in writes]
+                batch = self._batch(writes)
+                outcomes: list[Written | AntiphonError] = [batch.apply(write) for write in giving_way(writes)]
+                batch.store(self._writer)
                 self._count(writes, outcomes)
-                self._writer.execute("insert or replace into facts values('last_seq', ?)", (self.last_seq,))
+                self._writer.execute("insert or replace into facts values('last_seq', ?)", (batch.last_seq,))
                 self._writer.execute("commit")
             except BaseException:
                 self._writer.execute("rollback")
-                self.last_seq = before
                 raise
+            self.last_seq = batch.last_seq
             return outcomes
 
-    def _apply(self, write: Write) -> Written | AntiphonError:
-        held = self._writer.execute(
-            "select version, seq from docs where id = ? and dead_at is null", (write.id,)
-        ).fetchone()
-        try:
-            version = _next_version(write, held, self._grave(write.id) if held is None else None)
-        except VersionConflict as conflict:
-            return conflict
-        self.last_seq = seq = self.last_seq + 1
-        if held is not None:
-            self._writer.execute("update docs set dead_at = ? where seq = ?", (seq, held[1]))
-        if write.source is None:
-            grave = (write.id, version, seq, self._clock())
-            self._writer.execute("insert or replace into graves values(?, ?, ?, ?)", grave)
-            return Written("deleted" if held is not None else "not_found", version, seq)
-        if held is None:
-            self._writer.execute("delete from graves where id = ?", (write.id,))
-        row = (seq, write.id, version, write.routing, write.source)
-        self._writer.execute("insert into docs(seq, id, version, routing, source) values(?, ?, ?, ?, ?)", row)
-        return Written("created" if held is None else "updated", version, seq)
+    def _batch(self, writes: Sequence[Write]) -> Batch:
+        """What the writes meet: the living documents and the graves of their ids."""
+        held: dict[str, tuple[int, int]] = {}
+        graves: dict[str, int] = {}
+        ids = list(dict.fromkeys(write.id for write in writes))
+        for start in range(0, len(ids), _AT_ONCE):
+            some = ids[start : start + _AT_ONCE]
+            living = f"select id, version, seq from docs where dead_at is null and id in ({_marks(some)})"  # noqa: S608 - question marks only
+            held |= {doc_id: (version, seq) for doc_id, version, seq in self._writer.execute(living, some)}
+            dead = f"select id, version from graves where id in ({_marks(some)})"  # noqa: S608 - question marks only
+            graves |= dict(self._writer.execute(dead, some))
+        return Batch(held, graves, self.last_seq, self._clock())
 
     def _count(self, writes: Sequence[Write], outcomes: Sequence[Written | AntiphonError]) -> None:
         total = EmbeddingCounts()
@@ -115,10 +110,6 @@ class Documents:
         """Return the sum of the counts of all that was written."""
         text = self.noted(_EMBEDDED)
         return EmbeddingCounts.read(None if text is None else orjson.loads(text))
-
-    def _grave(self, doc_id: str) -> int | None:
-        row = self._writer.execute("select version from graves where id = ?", (doc_id,)).fetchone()
-        return None if row is None else int(row[0])
 
     def get_many(self, ids: Sequence[str]) -> list[StoredDocument | None]:
         """Return the documents as last written, in the order of ``ids``."""
@@ -232,30 +223,3 @@ class Documents:
 
 def _marks(values: Sequence[object]) -> str:
     return ",".join("?" * len(values))
-
-
-def _next_version(write: Write, held: tuple[int, int] | None, grave: int | None) -> int:
-    current = held[0] if held is not None else grave
-    if write.version_type is not VersionType.INTERNAL and write.version is not None:
-        allowed = write.version_type is VersionType.EXTERNAL_GTE
-        if current is not None and not (write.version > current or (allowed and write.version == current)):
-            relation = "higher than" if allowed else "higher or equal to"
-            raise VersionConflict(
-                f"[{write.id}]: version conflict, current version [{current}] is {relation} the one provided "
-                f"[{write.version}]"
-            )
-        return write.version
-    if write.create and held is not None:
-        raise VersionConflict(f"[{write.id}]: version conflict, document already exists (current version [{held[0]}])")
-    if write.if_seq_no is not None and (held is None or held[1] != write.if_seq_no or write.if_primary_term != 1):
-        wanted = f"required seqNo [{write.if_seq_no}], primary term [{write.if_primary_term}]."
-        if held is None:
-            raise VersionConflict(f"[{write.id}]: version conflict, {wanted} but no document was found")
-        found = f"current document has seqNo [{held[1]}] and primary term [1]"
-        raise VersionConflict(f"[{write.id}]: version conflict, {wanted} {found}")
-    if write.version is not None and current != write.version:
-        raise VersionConflict(
-            f"[{write.id}]: version conflict, current version [{-1 if current is None else current}] is different "
-            f"than the one provided [{write.version}]"
-        )
-    return 1 if current is None else current + 1

@@ -20,6 +20,7 @@ from antiphon.engine.lexicon import Lexicon, LexiconView
 from antiphon.engine.manifest import Unusable
 from antiphon.engine.pack import TextRow
 from antiphon.engine.segment_file import sync_folder
+from antiphon.precedence import giving_way
 
 SLOTS = 32
 _FILE = "slots.json"
@@ -75,7 +76,7 @@ class Lexicons:
     def index(self, rows: Sequence[TextRow], mapping: IndexMapping) -> None:
         """Index texts."""
         self._assign(rows, mapping)
-        for _, path, key, texts in rows:
+        for _, path, key, texts in giving_way(rows):
             self._by_path[path].add(key, texts)
 
     def remove(self, path: str, keys: Iterable[int]) -> None:

@@ -16,6 +16,7 @@ from antiphon.engine.analysis import Analyzers
 from antiphon.engine.columns import FeatureColumn, KeywordColumn, NumberColumn, Starts, TermList, TextColumn
 from antiphon.engine.segment import OBJECTS_PER_DOCUMENT, Column, Segment, SegmentTable
 from antiphon.engine.vectors import VectorColumn
+from antiphon.precedence import giving_way
 
 TextRow = tuple[int, str, int, Mapping[str, list[str]]]
 """Sequence number of the document, nested path, key, and the texts by field: what a lexicon indexes as one."""
@@ -33,7 +34,7 @@ def pack(documents: Sequence[tuple[int, TypedDocument]], mapping: IndexMapping, 
     """Return the segment of (sequence number, document) pairs in ascending order."""
     tables: dict[str, _Rows] = {"": _Rows()}
     enclosing: dict[str, str] = {}
-    for seq, document in documents:
+    for seq, document in giving_way(documents):
         places: list[int] = []
         for number, row in enumerate(document.rows):
             table = tables.setdefault(row.nested, _Rows())
@@ -65,17 +66,17 @@ def object_key(seq: int, number: int) -> int:
 def _table(table: _Rows, mapping: IndexMapping, analyzers: Analyzers) -> SegmentTable:
     columns: dict[str, Column] = {}
     rows = table.rows
-    for name in _fields(row.texts for row in rows):
+    for name in giving_way(_fields(row.texts for row in rows)):
         columns[name] = TextColumn(np.fromiter((name in row.texts for row in rows), np.bool_, len(rows)))
-    for name in _fields(row.keywords for row in rows):
+    for name in giving_way(_fields(row.keywords for row in rows)):
         columns[name] = _keywords([row.keywords.get(name, ()) for row in rows], _normalizer(name, mapping), analyzers)
-    for name in _fields(row.wholes for row in rows):
+    for name in giving_way(_fields(row.wholes for row in rows)):
         columns[name] = _numbers([row.wholes.get(name, ()) for row in rows], np.int64)
-    for name in _fields(row.reals for row in rows):
+    for name in giving_way(_fields(row.reals for row in rows)):
         columns[name] = _numbers([row.reals.get(name, ()) for row in rows], np.float64)
-    for name in _fields(row.features for row in rows):
+    for name in giving_way(_fields(row.features for row in rows)):
         columns[name] = _features([row.features.get(name, {}) for row in rows])
-    vectors = {name: _vectors(name, rows, mapping) for name in _fields(row.vectors for row in rows)}
+    vectors = {name: _vectors(name, rows, mapping) for name in giving_way(_fields(row.vectors for row in rows))}
     return SegmentTable(
         np.array(table.keys, np.int64), np.array(table.parents, np.int64), np.array(table.offsets, np.int32),
         columns, vectors,

@@ -14,6 +14,7 @@ from antiphon.errors import AntiphonError, IllegalArgument, RoutingMissing, Vers
 from antiphon.flows.ingest import Draft, Ingestor, WriteBook
 from antiphon.flows.ports import Ports
 from antiphon.flows.update import Updater
+from antiphon.precedence import giving_way
 
 SLICE_BYTES = 32 << 20
 """Sources that are parsed and embedded at a time; a bulk is written in slices of about this size."""
@@ -111,7 +112,7 @@ class Documents:
     def _drafts(self, actions: Sequence[Action]) -> list[Draft]:
         targets: dict[tuple[str, bool, bool], Index | AntiphonError] = {}
         drafts = []
-        for action in actions:
+        for action in giving_way(actions):
             create = action.operation is not Operation.DELETE
             key = (action.index, action.require_alias, create)
             if key not in targets:

@@ -22,6 +22,7 @@ from antiphon.flows.fingerprint import Fingerprints, IndexBook
 from antiphon.flows.ports import NewId
 from antiphon.flows.reembed import stale_part
 from antiphon.flows.semantic import SemanticEmbedder
+from antiphon.precedence import giving_way
 
 NONE = "_none"
 _NOT_WRITTEN = (-3, -2)
@@ -286,7 +287,7 @@ def _typed(group: Sequence[Draft], index: Index) -> Any:
         "max_fields": setting_number(index.settings, "index.mapping.total_fields.limit"),
         "max_depth": setting_number(index.settings, "index.mapping.depth.limit"),
     }
-    for draft in group:
+    for draft in giving_way(group):
         if draft.source is None or (draft.outcome is not None):
             continue
         doc_id = draft.id or ""

@@ -7,7 +7,7 @@ import logging
 import zlib
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from urllib.parse import quote
 
 import orjson
@@ -18,6 +18,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from antiphon.errors import AntiphonError, IllegalArgument, NotAcceptable, RequestTimeout, TooLarge, Unavailable
 from antiphon.flows import ClusterEngine, Node
+from antiphon.precedence import SEARCHES
 from antiphon.rest.call import Call, Identity, Reply, Route
 from antiphon.rest.errors import no_handler, render_error, wrong_method
 from antiphon.rest.filter_path import filter_body
@@ -112,7 +113,8 @@ class _Api:
 
     def _answer(self, request: Request, row: Route, call: Call) -> Response:
         try:
-            return self._respond(request, row.handler(call))
+            with SEARCHES if row.first else nullcontext():
+                return self._respond(request, row.handler(call))
         except AntiphonError as error:
             return self._respond(request, render_error(error))
         except Exception as error:  # noqa: BLE001  a bug: the client gets the envelope, the log the traceback

@@ -7,6 +7,7 @@ from typing import Any
 
 from antiphon.domain.bulk import Action, Failed, Outcome
 from antiphon.flows import Refresh
+from antiphon.precedence import giving_way
 from antiphon.rest.call import Call, Reply, Route
 from antiphon.rest.errors import describe_item
 from antiphon.wire.bulk import BulkDefaults, read_bulk
@@ -29,13 +30,14 @@ def bulk(call: Call) -> Reply:
         require_alias=call.flag("require_alias"),
         fetch=read_source_parameters(call.query),
     )
-    actions = read_bulk(call.body, defaults)
+    actions = read_bulk(call.body, defaults, giving_way)
     report = call.node.documents.bulk(actions, Refresh.parse(call.query.get("refresh")))
     body: dict[str, Any] = {"took": int((time.perf_counter() - start) * 1000)}
     if report.ingest_ms is not None:
         body["ingest_took"] = report.ingest_ms
     body["errors"] = any(isinstance(outcome, Failed) for outcome in report.outcomes)
-    body["items"] = [_item(action, outcome) for action, outcome in zip(actions, report.outcomes, strict=True)]
+    done = zip(actions, report.outcomes, strict=True)
+    body["items"] = [_item(action, outcome) for action, outcome in giving_way(done)]
     return Reply(body, notices=report.truncation.notices())
 
 

@@ -107,7 +107,7 @@ class Route:
     ``query`` names the parameters that the handler reads besides the common ones; a ``heavy`` handler waits for a
     model or a disk and runs on a pool of its own, a ``far`` one, which waits for a cluster, on another; a ``text`` one
     answers plain text as well; an ``any_media`` one takes a body of any content type, an ``any_query`` one any
-    parameter (it refuses them all, or sends them on).
+    parameter (it refuses them all, or sends them on); a ``first`` one goes before the loops of bulks.
     """
 
     methods: str
@@ -119,3 +119,4 @@ class Route:
     any_media: bool = False
     any_query: bool = False
     far: bool = False
+    first: bool = False

@@ -244,7 +244,7 @@ def _render(index: str, hit: SearchHit) -> dict[str, Any]:
 
 SEARCH_ROUTES: tuple[Route, ...] = (
     *(
-        Route("GET POST", f"{prefix}/{name}", handler, parameters, heavy=True)
+        Route("GET POST", f"{prefix}/{name}", handler, parameters, heavy=True, first=True)
         for prefix in ("", "/{index}")
         for name, handler, parameters in (
             ("_search", search, _SEARCH),
@@ -254,8 +254,8 @@ SEARCH_ROUTES: tuple[Route, ...] = (
         )
     ),
     Route("GET POST", "/{index}/_explain/{id}", explain, _QUERY | _IGNORED | {"_source"}, heavy=True),
-    Route("GET POST", "/_search/scroll", scroll, _SCROLL, heavy=True),
-    Route("GET POST", "/_search/scroll/{scroll_id}", scroll, _SCROLL, heavy=True),
+    Route("GET POST", "/_search/scroll", scroll, _SCROLL, heavy=True, first=True),
+    Route("GET POST", "/_search/scroll/{scroll_id}", scroll, _SCROLL, heavy=True, first=True),
     Route("DELETE", "/_search/scroll", clear_scroll, frozenset({"scroll_id"})),
     Route("DELETE", "/_search/scroll/{scroll_id}", clear_scroll),
     Route("POST", "/{index}/_search/point_in_time", open_point, _INDICES | _IGNORED | {"keep_alive"}),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -38,14 +38,19 @@ class BulkDefaults:
     fetch: SourceChoice | None = None
 
 
-def read_bulk(body: bytes, defaults: BulkDefaults) -> list[Action]:
-    """Return the actions in order; their sources are views of ``body``, not parsed yet.
+Line = tuple[int, RawAction]
+
+
+def read_bulk(
+    body: bytes, defaults: BulkDefaults, pace: Callable[[Iterator[Line]], Iterator[Line]] = iter
+) -> list[Action]:
+    """Return the actions in order; their sources are views of ``body``, not parsed yet. ``pace`` walks the lines.
 
     ParseError for an empty body, IllegalArgument for a malformed action line or a missing last newline,
     ValidationError when an action has no index or there is none: the whole request is refused.
     """
     _check_body(body)
-    actions = [_action(number, raw, defaults) for number, raw in _Reader(body).lines()]
+    actions = [_action(number, raw, defaults) for number, raw in pace(_Reader(body).lines())]
     if not actions:
         raise ValidationError("no requests added")
     missing = [action for action in actions if not action.index]
@@ -89,7 +94,7 @@ class _Reader:
         self._at = 0
         self.number = 0
 
-    def lines(self) -> Iterator[tuple[int, RawAction]]:
+    def lines(self) -> Iterator[Line]:
         """Yield the number of each action line, and the action."""
         while self._at < len(self._body):
             line = self._line()
@@ -150,6 +155,8 @@ def _action(number: int, raw: RawAction, defaults: BulkDefaults) -> Action:
     kind = found.pop("op_type", None)
     if kind is not None and operation is Operation.INDEX:
         operation = _op_type(kind, number)
+    if raw.source is not None and operation is not Operation.UPDATE:
+        found["source"] = raw.source
     action = Action(
         operation=operation,
         index=found.pop("index", None) or defaults.index or "",
@@ -159,13 +166,9 @@ def _action(number: int, raw: RawAction, defaults: BulkDefaults) -> Action:
         fetch=found.pop("fetch", defaults.fetch),
         **found,
     )
-    return action if raw.source is None else _with_source(action, raw.source)
-
-
-def _with_source(action: Action, source: memoryview | bytes) -> Action:
-    if action.operation is not Operation.UPDATE:
-        return replace(action, source=source)
-    update = read_update(source)
+    if raw.source is None or operation is not Operation.UPDATE:
+        return action
+    update = read_update(raw.source)
     return replace(action, update=update, fetch=update.fetch or action.fetch)
 
 
