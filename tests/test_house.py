@@ -40,7 +40,7 @@ ONLY_IN = {
     "openvino": {"encode"},
     "rich": {"cli"},
     "sqlite3": {"engine", "store"},
-    "starlette": {"rest", "app"},
+    "starlette": {"rest"},
     "tantivy": {"engine"},
     "tokenizers": {"encode", "package"},
     "typer": {"cli"},

@@ -28,14 +28,12 @@ from antiphon.errors import IllegalArgument, PackageError, SourceError
 from antiphon.flows import ClusterEngine, Node, Ports, TextEmbedder
 from antiphon.package import DiskPackages
 from antiphon.remote import Endpoint, RestClient, read_endpoint
-from antiphon.rest import Identity, create_api
+from antiphon.rest import AsgiApp, Identity, create_api
 from antiphon.settings import Settings
 from antiphon.store import MachineGauges, MemoryCatalog, SqliteCatalog
 from antiphon.wire.bulk import read_raw_update
 
 if TYPE_CHECKING:
-    from starlette.types import ASGIApp
-
     from antiphon.flows.ports import Catalog, Encoder, EncoderLoader, Engine, Packages
 
 _CLUSTER_ADVICE = "is the cluster running, and --cluster its address?"
@@ -48,7 +46,7 @@ class App:
     """One server: ``start`` before the first request, ``close`` after the last."""
 
     node: Node
-    asgi: ASGIApp
+    asgi: AsgiApp
     settings: Settings
     _resources: ExitStack
     _cluster: ClusterEngine | None = None

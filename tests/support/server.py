@@ -10,7 +10,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, MutableMapping
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -19,9 +19,9 @@ from typing import Any, Protocol, Self
 
 import anyio.from_thread
 import httpx
-from starlette.types import ASGIApp, Message
 
 from antiphon.app import App, open_app
+from antiphon.rest import AsgiApp
 from antiphon.settings import Settings
 
 TIMEOUT_S = 30.0
@@ -173,7 +173,7 @@ def _flags(tmp_path: Path, settings: dict[str, Any]) -> dict[str, Any]:
 class AsgiTransport(httpx.BaseTransport):
     """Lets a synchronous client talk to an ASGI application, whose lifespan it runs."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: AsgiApp) -> None:
         self._inner = httpx.ASGITransport(app)
         self._context = anyio.from_thread.start_blocking_portal()
         self._portal = self._context.__enter__()
@@ -197,14 +197,14 @@ class AsgiTransport(httpx.BaseTransport):
 class _Lifespan:
     """The lifespan half of the ASGI protocol, from the server's side."""
 
-    def __init__(self, app: ASGIApp) -> None:
-        self._to_app: asyncio.Queue[Message] = asyncio.Queue()
-        self._from_app: asyncio.Queue[Message] = asyncio.Queue()
+    def __init__(self, app: AsgiApp) -> None:
+        self._to_app: asyncio.Queue[MutableMapping[str, Any]] = asyncio.Queue()
+        self._from_app: asyncio.Queue[MutableMapping[str, Any]] = asyncio.Queue()
         scope = {"type": "lifespan", "asgi": {"version": "3.0", "spec_version": "2.3"}, "state": {}}
         self._task = asyncio.ensure_future(app(scope, self._to_app.get, self._from_app.put))
 
     @classmethod
-    async def begin(cls, app: ASGIApp) -> Self:
+    async def begin(cls, app: AsgiApp) -> Self:
         """Start the application and wait until it says so."""
         lifespan = cls(app)
         await lifespan._say("lifespan.startup")

@@ -84,6 +84,7 @@ def run(settings: Settings) -> None:
                 http=BoundedHttp,
                 interface="asgi3",
                 proxy_headers=False,
+                ws="none",
                 timeout_graceful_shutdown=math.ceil(settings.shutdown_grace_s),
             )
         )

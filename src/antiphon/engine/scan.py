@@ -20,6 +20,10 @@ PROVED_FROM = 4_096
 """Candidates from which faiss's scan, which keeps only the best, is asked first: below, a product costs less."""
 _SPARE = 64
 _SURE_SHARE = 8
+_GATHERED = 128
+"""Vectors gathered at once: few enough to be multiplied while they are in the processor's cache."""
+_GATHERED_SHARE = 0.5
+"""Below this share of the vectors it is cheaper to gather them than to multiply all."""
 _ROUNDING = 1e-5
 """How much two float32 sums over one vector can differ, as a share of the largest there can be."""
 _UNIT_SPREAD = 1e-3
@@ -53,14 +57,22 @@ class Scanner:
         """Return all ``count`` candidates (those ``allowed``), or fewer, but every one that may be among the k best."""
         asked = 4 * k + _SPARE
         proved = self._proved(k, asked, allowed) if count >= max(PROVED_FROM, _SURE_SHARE * asked) else None
-        return proved or self._whole(allowed)
+        return proved or self._whole(allowed, count)
 
-    def _whole(self, allowed: Mask | None) -> Scan:
-        products = self.vectors @ self.query
+    def _whole(self, allowed: Mask | None, count: int) -> Scan:
         if allowed is None:
-            return Scan(None, self._near(products, self.squares), self._largest())
+            return Scan(None, self._near(self.vectors @ self.query, self.squares), self._largest())
         positions = np.flatnonzero(allowed)
-        return Scan(positions, self._near(products[positions], self.squares[positions]), self._largest())
+        few = count < _GATHERED_SHARE * len(self.vectors)
+        products = self._gathered(positions) if few else (self.vectors @ self.query)[positions]
+        return Scan(positions, self._near(products, self.squares[positions]), self._largest())
+
+    def _gathered(self, positions: Positions) -> Floats:
+        products = np.empty(len(positions), np.float32)
+        for start in range(0, len(positions), _GATHERED):
+            some = slice(start, start + _GATHERED)
+            products[some] = self.vectors[positions[some]] @ self.query
+        return products
 
     def _proved(self, k: int, asked: int, allowed: Mask | None) -> Scan | None:
         """The best by faiss's scan; None unless what it left out is certainly not among the k best."""

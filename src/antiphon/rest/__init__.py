@@ -2,5 +2,6 @@
 
 from antiphon.rest.api import create_api
 from antiphon.rest.call import Identity
+from antiphon.rest.exchange import AsgiApp
 
-__all__ = ["Identity", "create_api"]
+__all__ = ["AsgiApp", "Identity", "create_api"]

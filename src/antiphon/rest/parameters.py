@@ -15,9 +15,9 @@ _ALIKE = 0.5
 
 def check_parameters(path: str, given: Iterable[str], known: frozenset[str]) -> None:
     """Raise IllegalArgument, as OpenSearch words it, when a route does not know a parameter of ``given``."""
-    known = known | COMMON_PARAMETERS
-    strange = sorted(set(given) - known)
+    strange = sorted(name for name in given if name not in known and name not in COMMON_PARAMETERS)
     if strange:
+        known = known | COMMON_PARAMETERS
         named = ", ".join(f"[{name}]{_suggestion(name, known)}" for name in strange)
         parameters = "parameter" if len(strange) == 1 else "parameters"
         raise IllegalArgument(f"request [{path}] contains unrecognized {parameters}: {named}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import urllib.parse
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -28,8 +29,7 @@ class Found:
 
     def params(self, row: Route) -> dict[str, str]:
         """Return the variables by the names that ``row`` gives them."""
-        names = [part.strip("{}").split(":")[0] for part in _parts(row.path) if part.startswith("{")]
-        return dict(zip(names, self.values, strict=True))
+        return dict(zip(_names(row.path), self.values, strict=True)) if self.values else {}
 
 
 class Router:
@@ -70,6 +70,11 @@ class Router:
             yield from self._walk(branch.variable, rest, (*values, word))
         if branch.tail:
             yield Found(branch.tail, (*values, "/".join(words)))
+
+
+@functools.cache
+def _names(path: str) -> list[str]:
+    return [part.strip("{}").split(":")[0] for part in _parts(path) if part.startswith("{")]
 
 
 def _parts(path: str) -> list[str]:
