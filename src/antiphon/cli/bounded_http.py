@@ -35,6 +35,9 @@ class BoundedHttp(HttpToolsProtocol):
         self._ends += 1
         super().on_headers_complete()
 
+    def _unsupported_upgrade_warning(self) -> None:
+        """Say nothing: who asks for a web socket is answered as if it had not."""
+
     def on_message_complete(self) -> None:
         """A body has ended: the next byte belongs to a head."""
         self._head_open = True

@@ -68,7 +68,8 @@ def run(settings: Settings) -> None:
     logging.basicConfig(
         level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s", datefmt="%H:%M:%S"
     )
-    logging.getLogger("httpx").setLevel(logging.WARNING)
+    for name in ("httpx", "faiss"):
+        logging.getLogger(name).setLevel(logging.WARNING)
     with ExitStack() as stack:
         listener = stack.enter_context(_listen(settings.host, settings.port))
         app: App = open_app(settings)
