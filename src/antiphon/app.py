@@ -27,7 +27,6 @@ from antiphon.engine import LocalEngine
 from antiphon.errors import IllegalArgument, PackageError, SourceError
 from antiphon.flows import ClusterEngine, Node, Ports, TextEmbedder
 from antiphon.package import DiskPackages
-from antiphon.remote import Endpoint, RestClient, read_endpoint
 from antiphon.rest import AsgiApp, Identity, create_api
 from antiphon.settings import Settings
 from antiphon.store import MachineGauges, MemoryCatalog, SqliteCatalog
@@ -35,6 +34,7 @@ from antiphon.wire.bulk import read_raw_update
 
 if TYPE_CHECKING:
     from antiphon.flows.ports import Catalog, Encoder, EncoderLoader, Engine, Packages
+    from antiphon.remote import Endpoint
 
 _CLUSTER_ADVICE = "is the cluster running, and --cluster its address?"
 Progress = Callable[[str, int, int], None]
@@ -230,6 +230,8 @@ def _wire(
     resources.callback(node.close)
     cluster = None
     if settings.cluster is not None:
+        from antiphon.remote import RestClient
+
         client = resources.enter_context(RestClient(_endpoint(settings), _CLUSTER_ADVICE))
         cluster = ClusterEngine.over(client, node, read_raw_update)
     api = create_api(node, identity, max_body_bytes=settings.max_body_bytes, cluster=cluster)
@@ -238,6 +240,8 @@ def _wire(
 
 def _endpoint(settings: Settings) -> Endpoint:
     """Return where the cluster is and who asks; IllegalArgument when ``cluster`` is no address."""
+    from antiphon.remote import read_endpoint
+
     endpoint = read_endpoint(settings.cluster or "", "--cluster")
     return replace(endpoint, ca_cert=settings.cluster_ca_cert, insecure=settings.cluster_insecure)
 

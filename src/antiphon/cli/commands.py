@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Sequence
 from importlib.metadata import version
 from typing import Annotated
 
 import typer
 
-from antiphon.cli import demo, embed, index, ingest, model, push, search, serve
+from antiphon.cli import serve
 from antiphon.cli.terminal import say
 from antiphon.errors import AntiphonError
 
@@ -21,17 +22,23 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.add_typer(model.group, name="model")
-app.add_typer(index.group, name="index")
-app.command()(serve.serve)
-app.command()(embed.embed)
-app.command()(ingest.ingest)
-app.command()(search.search)
-app.command()(push.push)
-app.command()(push.pull)
-app.command()(push.diff)
-app.command()(push.connect)
-app.command()(demo.demo)
+
+
+def _add_commands(asked: Sequence[str]) -> None:
+    """Add every command; ``serve`` alone when it is the one that is asked for, since the others take a while."""
+    app.command()(serve.serve)
+    if asked[:1] == ["serve"]:
+        return
+    from antiphon.cli import demo, embed, index, ingest, model, push, search
+
+    app.add_typer(model.group, name="model")
+    app.add_typer(index.group, name="index")
+    for command in (embed.embed, ingest.ingest, search.search, push.push, push.pull, push.diff, push.connect):
+        app.command()(command)
+    app.command()(demo.demo)
+
+
+_add_commands(sys.argv[1:])
 
 
 @app.callback(invoke_without_command=True)

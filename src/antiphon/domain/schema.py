@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
-
-import jsonschema
-from jsonschema.protocols import Validator
+from typing import TYPE_CHECKING, Any
 
 from antiphon.errors import IllegalArgument, StatusError
+
+if TYPE_CHECKING:
+    from jsonschema.protocols import Validator
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +37,8 @@ class Interface:
 
 
 def _compile(side: str, schema: Any) -> Validator:
+    import jsonschema  # few models have an interface, and it takes a while
+
     try:
         kind = jsonschema.validators.validator_for(schema, default=jsonschema.Draft201909Validator)
         kind.check_schema(schema)

@@ -84,8 +84,9 @@ class Probes:
         return Figures(dimension, self.batch_cosine(run, alone), self._role_cosine(alone)), alone
 
     def batch_cosine(self, run: Run, alone: list[Floats]) -> float:
-        """Return the lowest cosine of a text in a batch with the longest one to its vector ``alone``."""
-        figure = lowest_cosine(run([self.longest, *self.tokens[::4]])[1:], alone[::4])
+        """Return the lowest cosine of a text in a batch to its vector ``alone``: all together, one with the longest."""
+        together = lowest_cosine(run(self.tokens), alone)
+        figure = min(together, lowest_cosine(run([self.longest, self.tokens[-1]])[1:], alone[-1:]))
         if figure < BATCH_LIMIT:
             raise PrecisionFailure(
                 f"A text beside one of {len(self.longest.ids)} tokens gets another vector than alone: cosine "
