@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 import tempfile
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 from antiphon.package import build_package
 from benchmarks import embedding, growing, ingesting, opensearch, searching, serving, tokenizing
@@ -17,9 +16,9 @@ from benchmarks.machine import describe
 from benchmarks.report import render
 from benchmarks.result import Table, compare
 from benchmarks.setting import Setting, SkipSection
+from benchmarks.stored import Stored, everything
 
 ROOT = Path(__file__).resolve().parent.parent
-RESULTS = ROOT / "benchmarks" / "results.json"
 PAGE = ROOT / "docs" / "benchmarks.md"
 SECTIONS: dict[str, tuple[Callable[[Setting], list[Table]], tuple[str, ...]]] = {
     "embedding": (embedding.run, ("queries", "passages", "lengths", "loads")),
@@ -45,31 +44,22 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=4)
     parser.add_argument("--page", action="store_true", help="only write the page anew from the stored results")
     given = parser.parse_args()
-    stored = json.loads(RESULTS.read_text(encoding="utf-8")) if RESULTS.exists() else {"tables": []}
-    before = [Table.parse(body) for body in stored["tables"]]
     if given.page:
-        _write_page(stored, before)
+        _write_page()
         return 0
+    stored = Stored.of(describe(given.threads), datetime.now(UTC).date().isoformat())
+    if given.compare and not stored.tables:
+        parser.error("--compare: there are no results of a machine like this one: run `scripts/bench` first")
     sections = [name for name, (_, tables) in SECTIONS.items() if _wanted(given.only, name, tables)]
     now, versions, minutes = _run(sections, given.threads, given.rounds)
     for table in now:
         print(_plain(table))
-    slower = list(compare(before, now)) if given.compare else []
+    slower = list(compare(stored.tables, now)) if given.compare else []
     for line in slower:
         print(f"slower: {line}")
     if not given.compare:
-        new = {table.name: table for table in now}
-        kept = {table.name: table for table in before}
-        order = [name for _, tables in SECTIONS.values() for name in tables]
-        tables = [new.get(name) or kept[name] for name in order if name in new or name in kept]
-        stored = {
-            "machine": describe(given.threads),
-            "versions": stored.get("versions", {}) | versions,
-            "minutes": stored.get("minutes", {}) | minutes,
-            "tables": [table.json() for table in tables],
-        }
-        RESULTS.write_text(json.dumps(stored, indent=1) + "\n", encoding="utf-8")
-        _write_page(stored, tables)
+        stored.with_run(now, versions, minutes, [name for _, tables in SECTIONS.values() for name in tables]).write()
+        _write_page()
     return 1 if slower else 0
 
 
@@ -98,10 +88,8 @@ def _run(sections: list[str], threads: int, rounds: int) -> tuple[list[Table], d
     return found, versions, minutes
 
 
-def _write_page(stored: dict[str, Any], tables: list[Table]) -> None:
-    PAGE.write_text(
-        render(stored["machine"], stored["versions"], sum(stored["minutes"].values()), tables), encoding="utf-8"
-    )
+def _write_page() -> None:
+    PAGE.write_text(render(everything()), encoding="utf-8")
 
 
 def _plain(table: Table) -> str:

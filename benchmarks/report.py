@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from benchmarks.result import Column, Figure, Table
+from benchmarks.stored import Stored
 
 _HEAD = """# Benchmarks
 
-This page is made by `scripts/bench` from `benchmarks/results.json`, which it writes. Contenders run in processes of
+This page is made by `scripts/bench` from `benchmarks/results/`, where each kind of machine it ran on has a file; the
+machine that ran last comes first, and figures of different machines are not mixed. Contenders run in processes of
 their own, in environments that the suite builds; within every round each gets the same new texts, one after the other,
 with the same number of threads and the same weights. Figures are medians of the rounds. In brackets: how many times
 better than the contender whose ratio is 1, as the median of the ratios of each round, and their quartiles. Absolute
@@ -22,22 +24,30 @@ scripts/bench --compare          what has become slower than this page says; exi
 """
 
 
-def render(machine: Mapping[str, str], versions: Mapping[str, str], minutes: float, tables: Sequence[Table]) -> str:
+def render(results: Sequence[Stored]) -> str:
     """Return the page as Markdown."""
-    parts = [_HEAD.format(minutes=round(minutes)), _facts(machine, versions)]
-    parts += [_table(table) for table in tables]
+    parts = [_HEAD.format(minutes=round(sum(results[0].minutes.values())))]
+    for one in results:
+        parts += [f"## {_name(one)}", "", _facts(one), *(_table(table) for table in one.tables)]
     return "\n".join(parts)
 
 
-def _facts(machine: Mapping[str, str], versions: Mapping[str, str]) -> str:
-    lines = [f"* {key}: {value}" for key, value in machine.items()]
-    lines.append("* versions: " + ", ".join(f"{name} {number}" for name, number in sorted(versions.items())))
+def _name(stored: Stored) -> str:
+    """The processor, and what its instructions multiply beyond float32."""
+    fast = [name for name in ("amx_bf16", "avx512_bf16") if name in stored.machine["features"]]
+    return f"{stored.machine['processor'].split(' (')[0].replace('(R)', '')}{f', {fast[0]}' if fast else ''}"
+
+
+def _facts(stored: Stored) -> str:
+    lines = [f"* {key}: {value}" for key, value in stored.machine.items()]
+    lines.append("* versions: " + ", ".join(f"{name} {number}" for name, number in sorted(stored.versions.items())))
+    lines.append(f"* last run: {stored.date}")
     return "\n".join(lines) + "\n"
 
 
 def _table(table: Table) -> str:
     columns = [column for column in table.columns if any(column.name in row for row in table.rows.values())]
-    lines = [f"## {table.title}", "", table.about, ""]
+    lines = [f"### {table.title}", "", table.about, ""]
     lines.append("| | " + " | ".join(_heading(column) for column in columns) + " |")
     lines.append("|---" * (len(columns) + 1) + "|")
     for name, figures in table.rows.items():

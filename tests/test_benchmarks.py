@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from benchmarks.__main__ import PAGE, RESULTS
+from benchmarks.__main__ import PAGE
 from benchmarks.report import number, render
 from benchmarks.result import Column, Rounds, Table, compare
+from benchmarks.stored import Stored, everything, path_of
 
 LATENCY, RATE, COSINE = (
     Column("query", "ms"),
@@ -69,7 +71,22 @@ def test_figures_have_three_digits(value: float, shown: str) -> None:
 
 
 def test_the_page_is_made_of_the_stored_results() -> None:
-    stored = json.loads(RESULTS.read_text(encoding="utf-8"))
-    tables = [Table.parse(body) for body in stored["tables"]]
-    minutes = sum(stored["minutes"].values())
-    assert PAGE.read_text(encoding="utf-8") == render(stored["machine"], stored["versions"], minutes, tables)
+    assert PAGE.read_text(encoding="utf-8") == render(everything())
+
+
+def test_machines_of_a_kind_share_their_results() -> None:
+    def of(processor: str) -> str:
+        return path_of({"processor": processor}).name
+
+    assert of("AMD EPYC (family 25, model 17), 2 cores, 23 GiB") == "amd-epyc-family-25-model-17-2-cores.json"
+    assert of("AMD EPYC (family 25, model 17), 2 cores, 24 GiB") == of("AMD EPYC (family 25, model 17), 2 cores, 1 GiB")
+    assert of("Intel(R) Xeon(R) Processor (family 6, model 207), 2 cores, 23 GiB").startswith("intel-xeon-processor-")
+
+
+def test_a_run_replaces_its_tables_and_keeps_the_others() -> None:
+    first, second = table([10], [20]), replace(table([10], [20]), name="u")
+    stored = Stored({"processor": "x"}, "2026-01-01").with_run([first, second], {"a": "1"}, {"s": 1.0}, ["t", "u"])
+    newer = replace(second, title="Newer")
+    again = stored.with_run([newer], {"b": "2"}, {"s": 2.0}, ["t", "u"])
+    assert again.tables == [first, newer]
+    assert (again.versions, again.minutes) == ({"a": "1", "b": "2"}, {"s": 2.0})

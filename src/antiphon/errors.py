@@ -416,3 +416,15 @@ class SearchPhaseError(AntiphonError):
         self.failure = failure
         self.node_id = node_id
         self.status = failure.status
+
+
+def reason_of(answer: Any) -> str:
+    """Return the reason within another server's error answer, with its innermost cause."""
+    error = answer.get("error", answer) if isinstance(answer, dict) else answer
+    if not isinstance(error, dict):
+        return str(error)
+    reasons = [str(error.get("reason", error))]
+    while isinstance(error.get("caused_by"), dict):
+        error = error["caused_by"]
+        reasons.append(str(error.get("reason")))
+    return reasons[0] if reasons[-1] in reasons[0] else f"{reasons[0]}: {reasons[-1]}"

@@ -16,8 +16,8 @@ import pytest
 
 from antiphon.cli.files import Item
 from antiphon.cli.writer import Writer, batches
-from antiphon.errors import AntiphonError, IllegalArgument, Unavailable
-from antiphon.remote import Patience, RestClient, reason_of
+from antiphon.errors import AntiphonError, IllegalArgument, Unavailable, reason_of
+from antiphon.remote import Patience, RestClient
 from tests.cli.conftest import Run
 
 Answer = tuple[int, dict[str, Any] | bytes]

@@ -57,8 +57,17 @@ def texts(first_ids: Iterable[int], length: int = 10) -> list[Tokens]:
     return [Tokens(np.full(length, i, np.int64), np.zeros(length, np.int64), 0) for i in first_ids]
 
 
-def worker(engine: Engine, *, lanes: int = 1, budget: int = 40, max_queue_texts: int = 10_000) -> Worker[int]:
-    return Worker(engine, lanes=lanes, cost=lambda length: length, budget=budget, max_queue_texts=max_queue_texts)
+def worker(
+    engine: Engine, *, lanes: int = 1, budget: int = 40, max_queue_texts: int = 10_000, gather_s: float = 0.002
+) -> Worker[int]:
+    return Worker(
+        engine,
+        lanes=lanes,
+        cost=lambda length: length,
+        budget=budget,
+        max_queue_texts=max_queue_texts,
+        gather_s=gather_s,
+    )
 
 
 def send(to: Worker[int], tokens: list[Tokens]) -> list[int]:
@@ -94,6 +103,47 @@ def test_a_lone_request_runs_in_its_callers_thread() -> None:
 
     Worker(run_batch, lanes=4, cost=int, budget=10, max_queue_texts=9).run(1, lambda: texts([1]))
     assert seen == [threading.current_thread()]
+
+
+def test_callers_who_were_answered_together_are_answered_together_again() -> None:
+    engine = Engine()
+    to = worker(engine, lanes=2, gather_s=1)
+    rounds = 30
+
+    def client(first: int) -> list[list[int]]:
+        return [send(to, texts([first + turn])) for turn in range(rounds)]
+
+    with ThreadPoolExecutor(4) as pool:
+        held(engine, to, pool)
+        clients = [pool.submit(client, 100 * number) for number in (1, 2, 3)]
+        queued(to, 4)
+        engine.gate.set()
+        for number, one in enumerate(clients, 1):
+            assert one.result(PATIENCE_S) == [[100 * number + turn] for turn in range(rounds)]
+    assert len(engine.batches) < 1.5 * rounds, "they were not waited for: some ran while others came"
+
+
+def test_companions_who_do_not_come_are_not_waited_for_long() -> None:
+    engine = Engine()
+    to = worker(engine, lanes=2)
+    with ThreadPoolExecutor(3) as pool:
+        held(engine, to, pool)
+        waiting = [pool.submit(send, to, texts([i])) for i in (1, 2)]
+        queued(to, 3)
+        engine.gate.set()
+        assert [one.result(PATIENCE_S) for one in waiting] == [[1], [2]]
+    assert sorted(map(sorted, engine.batches)) == [[0], [1, 2]]
+
+
+def test_large_requests_do_not_wait_for_companions() -> None:
+    engine = Engine()
+    to = worker(engine, gather_s=600)
+    with ThreadPoolExecutor(3) as pool:
+        held(engine, to, pool)
+        bulk = pool.submit(send, to, texts(range(1, 9)))
+        queued(to, 9)
+        engine.gate.set()
+        assert bulk.result(PATIENCE_S) == list(range(1, 9))
 
 
 def test_a_bulk_fills_all_lanes() -> None:

@@ -18,19 +18,21 @@ from antiphon.engine.memory import memory_view
 from antiphon.engine.view import View
 from antiphon.query import Search
 from antiphon.query.aggregations import Metric, MetricKind, TermsAggregation
-from antiphon.query.nodes import (
-    Bool,
+from antiphon.query.leaves import (
     Exists,
     KeywordTerms,
-    Knn,
     MatchAll,
-    Nested,
     NumberRange,
+    TextMatch,
+    TextPhrase,
+)
+from antiphon.query.nodes import (
+    Bool,
+    Knn,
+    Nested,
     Query,
     ScoreMode,
     SortKey,
-    TextMatch,
-    TextPhrase,
 )
 from antiphon.query.partial import BucketsPartial, MetricPartial
 

@@ -8,30 +8,32 @@ import pytest
 
 from antiphon.errors import AntiphonError
 from antiphon.query import EmbedText, MatchAll, Query, Vector, is_shard_failure, parse_query
-from antiphon.query.nodes import (
-    Bool,
-    ConstantScore,
-    DisMax,
+from antiphon.query.leaves import (
     Exists,
     Fuzziness,
     Ids,
     KeywordRange,
     KeywordTerms,
-    Knn,
     MatchNone,
-    Named,
-    Nested,
     NumberRange,
     NumberTerms,
     Operator,
     Pattern,
     PatternKind,
-    ScoreMode,
-    ScriptScore,
-    TermsSet,
     TextMatch,
     TextPhrase,
     TextTerms,
+)
+from antiphon.query.nodes import (
+    Bool,
+    ConstantScore,
+    DisMax,
+    Knn,
+    Named,
+    Nested,
+    ScoreMode,
+    ScriptScore,
+    TermsSet,
 )
 from antiphon.query.script import Binary, BinaryOperator, DocSize, Literal, VectorFunction
 from tests.query.world import NOW, parsed, scope

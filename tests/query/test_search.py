@@ -8,7 +8,8 @@ import pytest
 
 from antiphon.errors import AntiphonError
 from antiphon.query import MatchAll, Search, is_shard_failure, parse_search
-from antiphon.query.nodes import Bool, KeywordTerms, Knn, SortKey, TextMatch
+from antiphon.query.leaves import KeywordTerms, TextMatch
+from antiphon.query.nodes import Bool, Knn, SortKey
 from tests.query.world import scope
 
 QUERIES = [{"match": {"title": "x"}}, {"knn": {"vec": {"vector": [1, 2], "k": 3}}}]

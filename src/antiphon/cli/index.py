@@ -10,8 +10,8 @@ import typer
 
 from antiphon.cli.servers import Url
 from antiphon.cli.terminal import columns, say
-from antiphon.errors import AntiphonError, IllegalArgument
-from antiphon.remote import DEFAULT_URL, RestClient, one_index, reason_of, segment
+from antiphon.errors import AntiphonError, IllegalArgument, reason_of
+from antiphon.remote import DEFAULT_URL, RestClient, one_index, segment
 
 group = typer.Typer(help="Create, list, delete and rebuild indexes on a server.", no_args_is_help=True)
 

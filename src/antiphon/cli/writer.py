@@ -12,8 +12,8 @@ from typing import Any
 import orjson
 
 from antiphon.cli.files import Item, content_hash
-from antiphon.errors import IllegalArgument
-from antiphon.remote import Patience, RestClient, reason_of, segment, send_bulk
+from antiphon.errors import IllegalArgument, reason_of
+from antiphon.remote import Patience, RestClient, segment, send_bulk
 
 OWN = "antiphon"
 """The object field that ingest keeps in each document: ``hash`` of its content; ``parent`` and ``chunk`` of a piece."""

@@ -1,7 +1,8 @@
 """Carries waiting texts to the engine; what runs next, and where, is decided in ``batching``.
 
 A lone query runs on all threads, in its caller's own thread, without a single switch. Everything else runs in a
-pool of one thread per lane: whenever texts arrive or a batch is done, the next steps are started.
+pool of one thread per lane: whenever texts arrive or a batch is done, the next steps are started. Callers who were just
+answered together ask again together: the first of them waits a moment for the others.
 """
 
 from __future__ import annotations
@@ -20,6 +21,8 @@ from antiphon.errors import AntiphonError, InferenceError, QueueFull, TooLarge, 
 
 _GUESTS_S = 1.0
 """So long after a small request, large ones run in halves of the budget: the next small one waits half as long."""
+_GATHER_S = 0.002
+"""How long after a run those who were in it are waited for: a run for one of them would take longer."""
 _SMALL = 4
 """A request is small when all its texts fit into this part of the budget."""
 
@@ -95,7 +98,7 @@ class Worker(Generic[Row]):
 
     ``cost`` is the padded length of a text of so many tokens and must not fall as they grow. With ``widen`` there is
     one lane until more is to do than one run does: then it is called once, beside the runs, and makes all lanes, or
-    returns False.
+    returns False. ``gather_s`` is how long after a run those who were in it are waited for.
     """
 
     def __init__(
@@ -107,8 +110,10 @@ class Worker(Generic[Row]):
         budget: int,
         max_queue_texts: int,
         widen: Callable[[], bool] | None = None,
+        gather_s: float = _GATHER_S,
     ) -> None:
         self._run_batch = run_batch
+        self._gather_s = gather_s
         self._cost = cost
         self._budget = budget
         self._max_queue_texts = max_queue_texts
@@ -123,6 +128,8 @@ class Worker(Generic[Row]):
         self._waiting: list[_Request[Row]] = []
         self._fresh_first = True
         self._guests_until = 0.0
+        self._companions = 0
+        self._gather_until = 0.0
         self._closed = False
         self._reserved = 0
         self._stats = EncoderStats()
@@ -175,29 +182,57 @@ class Worker(Generic[Row]):
 
     def _carry(self, request: _Request[Row]) -> list[Row]:
         with self._lock:
-            idle = not self._waiting and len(self._free) == self._lanes
+            idle = len(self._free) == self._lanes
+            crowded = bool(self._waiting) or not idle
             self._waiting.append(request)
             if request.cost <= self._budget // _SMALL:
                 self._guests_until = time.monotonic() + _GUESTS_S
-            if not idle or request.cost > self._budget:
+            if crowded or request.cost > self._budget:
                 self._ask_for_lanes()
-            own = self._next() if idle else None
-            if own is not None and not own.alone:
-                self._submit(own)
-                own = None
-            self._start()
-        if own is not None:
-            self._run(own)
-        with self._lock:
-            try:
-                request.changed.wait_for(lambda: request.done)
-            except BaseException:  # interrupted while it waited
-                if request in self._waiting:
-                    self._waiting.remove(request)
-                raise
+            own = self._lead() if idle else None
+        while True:
+            if own is not None:
+                self._run(own)
+            with self._lock:
+                if request.done:
+                    break
+                try:
+                    request.changed.wait(self._gathering())
+                except BaseException:  # interrupted while it waited
+                    if request in self._waiting:
+                        self._waiting.remove(request)
+                    self._go_on()
+                    raise
+                own = self._lead() if request.waits and len(self._free) == self._lanes else None
         if request.error is not None:
             raise _own(request.error)
         return [row for row in request.rows if row is not None]
+
+    def _lead(self) -> _Run[Row] | None:
+        """Take the next batch for the thread at hand if it is on all threads, and start others. The lock is held."""
+        own = self._next()
+        if own is not None and not own.alone:
+            self._submit(own)
+            own = None
+        self._start()
+        return own
+
+    def _go_on(self) -> None:
+        """Start all that can start, or let the first who waits see to it when the time to gather is over."""
+        self._start()
+        if self._gathering() is not None:
+            self._waiting[0].changed.notify()
+
+    def _gathering(self) -> float | None:
+        """The seconds that who waits is to wait for companions; None when they are there. The lock is held.
+
+        They are waited for while nothing runs, and only by small requests.
+        """
+        few = 0 < len(self._waiting) < self._companions
+        if not few or len(self._free) < self._lanes or sum(one.cost for one in self._waiting) > self._budget:
+            return None
+        left = self._gather_until - time.monotonic()
+        return left if left > 0 else None
 
     def _ask_for_lanes(self) -> None:
         """Have the lanes made, the first time only. The lock is held."""
@@ -235,7 +270,9 @@ class Worker(Generic[Row]):
             self._free += run.lanes
 
     def _next(self) -> _Run[Row] | None:
-        """Take the next batch off the queue; whoever had a turn goes to its end."""
+        """Take the next batch off the queue, unless others are waited for; whoever had a turn goes to its end."""
+        if self._gathering() is not None:
+            return None
         views = [Waiting(one.lengths[one.started :], fresh=one.started == 0) for one in self._waiting]
         large = any(one.cost > self._budget for one in self._waiting)
         halved = large and time.monotonic() < self._guests_until
@@ -262,8 +299,10 @@ class Worker(Generic[Row]):
         finally:
             with self._lock:
                 self._free += run.lanes
+                self._companions = len(run.portions) + len(self._waiting) if run.alone else 0
+                self._gather_until = time.monotonic() + self._gather_s
                 self._take_lanes()
-                self._start()
+                self._go_on()
                 self._idle.notify_all()
 
     def _execute(self, portions: list[_Portion[Row]], lane: int | None) -> None:

@@ -20,10 +20,10 @@ PROVED_FROM = 4_096
 """Candidates from which faiss's scan, which keeps only the best, is asked first: below, a product costs less."""
 _SPARE = 64
 _SURE_SHARE = 8
-_GATHERED = 128
+_GATHERED = 256
 """Vectors gathered at once: few enough to be multiplied while they are in the processor's cache."""
-_GATHERED_SHARE = 0.5
-"""Below this share of the vectors it is cheaper to gather them than to multiply all."""
+_GATHERED_SHARE = 0.1
+"""Below this share of the vectors it is cheaper to gather them than to pass over the others."""
 _ROUNDING = 1e-5
 """How much two float32 sums over one vector can differ, as a share of the largest there can be."""
 _UNIT_SPREAD = 1e-3
@@ -56,7 +56,8 @@ class Scanner:
     def scan(self, k: int, allowed: Mask | None, count: int) -> Scan:
         """Return all ``count`` candidates (those ``allowed``), or fewer, but every one that may be among the k best."""
         asked = 4 * k + _SPARE
-        proved = self._proved(k, asked, allowed) if count >= max(PROVED_FROM, _SURE_SHARE * asked) else None
+        many = count >= max(PROVED_FROM, _SURE_SHARE * asked, _GATHERED_SHARE * len(self.vectors))
+        proved = self._proved(k, asked, allowed) if many else None
         return proved or self._whole(allowed, count)
 
     def _whole(self, allowed: Mask | None, count: int) -> Scan:
@@ -69,9 +70,12 @@ class Scanner:
 
     def _gathered(self, positions: Positions) -> Floats:
         products = np.empty(len(positions), np.float32)
+        room = np.empty((min(_GATHERED, len(positions)), self.vectors.shape[1]), np.float32)
         for start in range(0, len(positions), _GATHERED):
-            some = slice(start, start + _GATHERED)
-            products[some] = self.vectors[positions[some]] @ self.query
+            some = positions[start : start + _GATHERED]
+            gathered = room[: len(some)]
+            self.vectors.take(some, axis=0, out=gathered, mode="clip")  # another mode would copy twice
+            products[start : start + len(some)] = gathered @ self.query
         return products
 
     def _proved(self, k: int, asked: int, allowed: Mask | None) -> Scan | None:

@@ -18,7 +18,7 @@ from antiphon.domain.processors.reading import read_pipeline
 from antiphon.domain.search_pipeline import enricher_of
 from antiphon.domain.semantic import SemanticField
 from antiphon.domain.semantic_meta import META, definitions, noted, remembered
-from antiphon.errors import StatusError
+from antiphon.errors import StatusError, reason_of
 from antiphon.flows.ports import Answer, Cluster
 from antiphon.query import BindScope, DefaultModels, EmbeddedField
 
@@ -219,12 +219,6 @@ def parsed(answer: Answer) -> Any:
         raise StatusError(
             f"the cluster answered {answer.status} and no JSON: is it OpenSearch?", status=status
         ) from None
-
-
-def reason_of(answer: Any) -> str:
-    """Return the reason within an error answer."""
-    error = answer.get("error", answer) if isinstance(answer, dict) else answer
-    return str(error.get("reason", error) if isinstance(error, dict) else error)
 
 
 def _facts(name: str, body: Mapping[str, Any], under: IndexFacts | None = None) -> IndexFacts:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from antiphon.errors import AntiphonError, IllegalArgument, Unavailable
-from antiphon.flows.cluster_book import ClusterBook, Headers, parsed, reason_of
+from antiphon.errors import AntiphonError, IllegalArgument, Unavailable, reason_of
+from antiphon.flows.cluster_book import ClusterBook, Headers, parsed
 from antiphon.flows.cluster_mappings import ClusterMappings
 from antiphon.flows.cluster_search import ClusterSearches
 from antiphon.flows.cluster_writes import ClusterWrites, ReadUpdate, Tools

@@ -9,12 +9,13 @@ from typing import Any
 import orjson
 
 from antiphon.domain.bulk import Answered, Done, Failed, Operation, RawAction
+from antiphon.domain.bulk_parts import Step, parts
 from antiphon.domain.source import parse_document
 from antiphon.domain.truncation import Truncation
 from antiphon.domain.update import Update, apply_update
 from antiphon.domain.update_script import Operation as Changed
-from antiphon.errors import AntiphonError, DocumentMissing, StatusError, Unavailable, VersionConflict
-from antiphon.flows.cluster_book import NONE, ClusterBook, ClusterView, Headers, IndexFacts, parsed, reason_of
+from antiphon.errors import AntiphonError, DocumentMissing, StatusError, Unavailable, VersionConflict, reason_of
+from antiphon.flows.cluster_book import NONE, ClusterBook, ClusterView, Headers, IndexFacts, parsed
 from antiphon.flows.cluster_ingest import ClusterDraft, ClusterIngestor, Held, check_final
 from antiphon.flows.fingerprint import Fingerprints
 from antiphon.flows.pipelines import Embed, PipelineRunner
@@ -84,7 +85,7 @@ class ClusterWrites:
         drafts = [run.planned(action) for action in bulk.actions]
         if all(draft.facts is None and draft.going for draft in drafts):
             return None
-        for part in _parts(drafts):
+        for part in parts(drafts, _step, PART_BYTES):
             run.part(part)
             if run.report.refusal is not None:
                 return run.report
@@ -244,26 +245,9 @@ class _Run:
         return b"\n".join([*lines, b""])
 
 
-def _parts(drafts: Sequence[ClusterDraft]) -> Iterator[list[ClusterDraft]]:
-    """Cut a bulk where an update made here needs to see an earlier action, or enough bytes have come together."""
-    part: list[ClusterDraft] = []
-    seen: set[tuple[str, str]] = set()
-    updated: set[tuple[str, str]] = set()
-    size = 0
-    for draft in drafts:
-        update = draft.facts is not None and _is_update(draft)
-        key = (draft.concrete, draft.id or "")
-        if part and ((update and key in seen) or key in updated or size > PART_BYTES):
-            yield part
-            part, seen, updated, size = [], set(), set(), 0
-        part.append(draft)
-        size += len(draft.action.source or b"")
-        if draft.id is not None:
-            seen.add(key)
-        if update:
-            updated.add(key)
-    if part:
-        yield part
+def _step(draft: ClusterDraft) -> Step:
+    reads = draft.facts is not None and _is_update(draft)
+    return Step(draft.concrete, draft.id, len(draft.action.source or b""), reads)
 
 
 def _groups(drafts: Sequence[ClusterDraft], lines: Sequence[bytes]) -> Iterator[list[tuple[ClusterDraft, bytes]]]:

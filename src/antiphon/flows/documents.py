@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from enum import StrEnum
 
 from antiphon.domain.bulk import Action, BulkReport, Done, Failed, Operation, Outcome
+from antiphon.domain.bulk_parts import Step, parts
 from antiphon.domain.index import Index
 from antiphon.domain.source import parse_document
 from antiphon.domain.store import StoredDocument, Write, Written
@@ -64,7 +65,7 @@ class Documents:
         ran, spent = False, 0.0
         outcomes: list[Outcome] = []
         touched: dict[str, Index] = {}
-        for part in _parts(actions):
+        for part in parts(actions, _step, SLICE_BYTES):
             drafts = self._drafts(part)
             before = self._ports.monotonic()
             ran = self._ingestor.prepare(drafts, truncation) or ran
@@ -159,26 +160,8 @@ class Documents:
                 draft.outcome = _ended(again)
 
 
-def _parts(actions: Sequence[Action]) -> Iterator[list[Action]]:
-    """Cut a bulk where an update needs to see an earlier action, or enough bytes have come together."""
-    part: list[Action] = []
-    seen: set[tuple[str, str]] = set()
-    updated: set[tuple[str, str]] = set()
-    size = 0
-    for action in actions:
-        update = action.operation is Operation.UPDATE
-        key = (action.index, action.id or "")
-        if part and ((update and key in seen) or key in updated or size > SLICE_BYTES):
-            yield part
-            part, seen, updated, size = [], set(), set(), 0
-        part.append(action)
-        size += len(action.source)
-        if action.id is not None:
-            seen.add(key)
-            if update:
-                updated.add(key)
-    if part:
-        yield part
+def _step(action: Action) -> Step:
+    return Step(action.index, action.id, len(action.source), action.operation is Operation.UPDATE)
 
 
 def _draft(action: Action, target: Index | AntiphonError) -> Draft:

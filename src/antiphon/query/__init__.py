@@ -26,6 +26,25 @@ from antiphon.query.catalog.schema import Document, Schema
 from antiphon.query.catalog.search import CatalogSearch, Found, Hit, Total
 from antiphon.query.fusion import Bound, Fused, FusionSpec, RankFusion, ScoreFusion, check_legs, fuse
 from antiphon.query.fusion_parse import parse_fusion
+from antiphon.query.leaves import (
+    Exists,
+    Fuzziness,
+    Ids,
+    KeywordRange,
+    KeywordTerms,
+    MatchAll,
+    MatchNone,
+    NumberRange,
+    NumberTerms,
+    Operator,
+    Pattern,
+    PatternKind,
+    ScriptFilter,
+    Sparse,
+    TextMatch,
+    TextPhrase,
+    TextTerms,
+)
 from antiphon.query.lucene_text import lucene_text
 from antiphon.query.minimum import required_matches
 from antiphon.query.missing import missing_value
@@ -36,40 +55,23 @@ from antiphon.query.nodes import (
     ConstantScore,
     Decay,
     DisMax,
-    Exists,
     Fetch,
     FieldRequest,
     FieldValueFactor,
     FunctionScore,
-    Fuzziness,
     HighlightField,
-    Ids,
     InnerHits,
-    KeywordRange,
-    KeywordTerms,
     Knn,
-    MatchAll,
-    MatchNone,
     Named,
     Nested,
-    NumberRange,
-    NumberTerms,
-    Operator,
-    Pattern,
-    PatternKind,
     Query,
     RandomScore,
     ScoreFunction,
     ScoreMode,
-    ScriptFilter,
     ScriptScore,
     SortKey,
     SourceFilter,
-    Sparse,
     TermsSet,
-    TextMatch,
-    TextPhrase,
-    TextTerms,
 )
 from antiphon.query.page import Page, PageHit
 from antiphon.query.parse.clause import parse_query

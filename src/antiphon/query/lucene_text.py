@@ -9,27 +9,29 @@ import numpy as np
 
 from antiphon.domain.field import Family, Field, FieldType
 from antiphon.domain.mapping import IndexMapping
+from antiphon.query.leaves import (
+    Exists,
+    KeywordRange,
+    KeywordTerms,
+    MatchAll,
+    MatchNone,
+    NumberRange,
+    NumberTerms,
+    Operator,
+    Pattern,
+    PatternKind,
+    TextMatch,
+    TextPhrase,
+    TextTerms,
+)
 from antiphon.query.minimum import required_matches
 from antiphon.query.nodes import (
     Bool,
     Boosting,
     ConstantScore,
     DisMax,
-    Exists,
-    KeywordRange,
-    KeywordTerms,
-    MatchAll,
-    MatchNone,
     Named,
-    NumberRange,
-    NumberTerms,
-    Operator,
-    Pattern,
-    PatternKind,
     Query,
-    TextMatch,
-    TextPhrase,
-    TextTerms,
 )
 
 Words = Sequence[tuple[int, Sequence[str]]]

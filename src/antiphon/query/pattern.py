@@ -6,7 +6,7 @@ import re
 
 from antiphon.domain.regular_expression import RegularExpression
 from antiphon.errors import IllegalArgument, QueryShardError
-from antiphon.query.nodes import Pattern, PatternKind
+from antiphon.query.leaves import Pattern, PatternKind
 
 
 def compiled_pattern(node: Pattern) -> RegularExpression:

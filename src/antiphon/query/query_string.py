@@ -7,15 +7,17 @@ from typing import Any
 
 from antiphon.errors import AntiphonError, IllegalArgument, ParseError, ParsingError, QueryShardError
 from antiphon.query import reading
+from antiphon.query.leaves import (
+    MatchAll,
+    MatchNone,
+    Operator,
+    PatternKind,
+)
 from antiphon.query.nodes import (
     Bool,
     Boosting,
     ConstantScore,
     DisMax,
-    MatchAll,
-    MatchNone,
-    Operator,
-    PatternKind,
     Query,
 )
 from antiphon.query.parse.fields import scored_in_must

@@ -8,35 +8,37 @@ from typing import Any, assert_never
 from antiphon.domain.field import FieldType
 from antiphon.domain.mapping import IndexMapping
 from antiphon.errors import IllegalArgument
-from antiphon.query.nodes import (
-    Bool,
-    Boosting,
-    ConstantScore,
-    DisMax,
+from antiphon.query.leaves import (
     Exists,
-    FunctionScore,
     Fuzziness,
     Ids,
     KeywordRange,
     KeywordTerms,
-    Knn,
     MatchAll,
     MatchNone,
-    Named,
-    Nested,
     NumberRange,
     NumberTerms,
     Operator,
     Pattern,
     PatternKind,
-    Query,
     ScriptFilter,
-    ScriptScore,
     Sparse,
-    TermsSet,
     TextMatch,
     TextPhrase,
     TextTerms,
+)
+from antiphon.query.nodes import (
+    Bool,
+    Boosting,
+    ConstantScore,
+    DisMax,
+    FunctionScore,
+    Knn,
+    Named,
+    Nested,
+    Query,
+    ScriptScore,
+    TermsSet,
 )
 from antiphon.query.render_fetch import field_value, render_inner_hits
 from antiphon.query.render_function import render_function

@@ -8,7 +8,15 @@ from typing import Any
 from antiphon.domain.dates import DEFAULT_FORMAT, write_date
 from antiphon.domain.field import Field, FieldType
 from antiphon.domain.mapping import IndexMapping
-from antiphon.query.nodes import Fetch, FieldRequest, HighlightField, InnerHits, Query, SortKey, SourceFilter
+from antiphon.query.nodes import (
+    Fetch,
+    FieldRequest,
+    HighlightField,
+    InnerHits,
+    Query,
+    SortKey,
+    SourceFilter,
+)
 
 Json = dict[str, Any]
 Render = Callable[[Query], Json]

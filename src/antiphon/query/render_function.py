@@ -7,7 +7,13 @@ from typing import Any
 
 from antiphon.domain.field import FieldType
 from antiphon.domain.mapping import IndexMapping
-from antiphon.query.nodes import Decay, FieldValueFactor, Query, RandomScore, ScoreFunction
+from antiphon.query.nodes import (
+    Decay,
+    FieldValueFactor,
+    Query,
+    RandomScore,
+    ScoreFunction,
+)
 from antiphon.query.render_fetch import field_value
 from antiphon.query.render_script import render_script
 

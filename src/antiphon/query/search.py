@@ -8,7 +8,13 @@ from typing import Any
 
 from antiphon.domain.role import Role
 from antiphon.query.aggregations import Aggregation
-from antiphon.query.nodes import Fetch, InnerHits, MatchAll, Query, SortKey
+from antiphon.query.leaves import MatchAll
+from antiphon.query.nodes import (
+    Fetch,
+    InnerHits,
+    Query,
+    SortKey,
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,8 @@ from dataclasses import replace
 
 from antiphon.errors import ParsingError
 from antiphon.query import reading
-from antiphon.query.nodes import Bool, MatchAll, MatchNone, Operator, Query
+from antiphon.query.leaves import MatchAll, MatchNone, Operator
+from antiphon.query.nodes import Bool, Query
 from antiphon.query.parse.fields import scored_in_must
 from antiphon.query.parse.fulltext import TextOptions, field_boosts
 from antiphon.query.parse.options import Body, flag, operator, whole

@@ -2,7 +2,7 @@
 
 from antiphon.remote.bulk import Patience, outcome_status, send_bulk
 from antiphon.remote.endpoint import DEFAULT_URL, Endpoint, read_endpoint
-from antiphon.remote.rest_client import Exchange, RestClient, ndjson, one_index, reason_of, segment
+from antiphon.remote.rest_client import Exchange, RestClient, ndjson, one_index, segment
 
 __all__ = [
     "DEFAULT_URL",
@@ -14,7 +14,6 @@ __all__ = [
     "one_index",
     "outcome_status",
     "read_endpoint",
-    "reason_of",
     "segment",
     "send_bulk",
 ]

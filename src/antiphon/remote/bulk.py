@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from antiphon.errors import AntiphonError
-from antiphon.remote.rest_client import RestClient, ndjson, reason_of
+from antiphon.errors import AntiphonError, reason_of
+from antiphon.remote.rest_client import RestClient, ndjson
 
 _BUSY = 429
 

@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 import httpx
 
-from antiphon.errors import AntiphonError, IllegalArgument, Unavailable
+from antiphon.errors import AntiphonError, IllegalArgument, Unavailable, reason_of
 from antiphon.remote.endpoint import Endpoint, read_endpoint
 
 _TIMEOUTS = httpx.Timeout(600.0, connect=10.0)
@@ -156,18 +156,6 @@ class RestClient:
 
     def __exit__(self, *exc: object) -> None:
         self.close()
-
-
-def reason_of(answer: Any) -> str:
-    """Return the reason within an error answer, with its innermost cause."""
-    error = answer.get("error", answer) if isinstance(answer, dict) else answer
-    if not isinstance(error, dict):
-        return str(error)
-    reasons = [str(error.get("reason", error))]
-    while isinstance(error.get("caused_by"), dict):
-        error = error["caused_by"]
-        reasons.append(str(error.get("reason")))
-    return reasons[0] if reasons[-1] in reasons[0] else f"{reasons[0]}: {reasons[-1]}"
 
 
 def segment(name: str) -> str:

@@ -141,7 +141,9 @@ class _Api:
         headers = {"content-type": media_type} if media_type else {}
         headers |= {name.lower(): value for name, value in reply.headers.items()}
         told = (*reply.warnings, *map(self._warning, reply.notices))
-        return Response(reply.status, content, [*headers.items(), *(("warning", text) for text in told)], reply.file)
+        lines = [*headers.items(), *(("warning", text) for text in told)]
+        encoded = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in lines]
+        return Response(reply.status, content, encoded, reply.file)
 
     def _warning(self, notice: str) -> str:
         """A ``Warning`` header as OpenSearch writes it (RFC 7234, section 5.5), in ASCII that a header may hold."""

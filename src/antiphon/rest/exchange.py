@@ -88,11 +88,11 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """An answer: ``content``, or a ``file`` in its place. Header names are lower-case."""
+    """An answer: ``content``, or a ``file`` in its place. Header names are lower-case, all in ISO 8859-1."""
 
     status: int
     content: bytes
-    headers: list[tuple[str, str]]
+    headers: list[tuple[bytes, bytes]]
     file: Path | None = None
 
     async def send(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -100,9 +100,10 @@ class Response:
         if self.file is not None:
             from starlette.responses import FileResponse
 
-            await FileResponse(self.file, self.status, dict(self.headers))(scope, receive, send)
+            named = {name.decode("latin-1"): value.decode("latin-1") for name, value in self.headers}
+            await FileResponse(self.file, self.status, named)(scope, receive, send)
             return
-        headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in self.headers]
+        headers = list(self.headers)
         if self.status not in _BODILESS:
             headers.append((b"content-length", b"%d" % len(self.content)))
         await send({"type": "http.response.start", "status": self.status, "headers": headers})

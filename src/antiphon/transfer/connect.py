@@ -16,8 +16,8 @@ from urllib.parse import urlsplit
 import numpy as np
 
 from antiphon.domain.role import Role
-from antiphon.errors import AntiphonError, IllegalArgument
-from antiphon.remote import reason_of, segment
+from antiphon.errors import AntiphonError, IllegalArgument, reason_of
+from antiphon.remote import segment
 from antiphon.transfer.journal import Journal
 from antiphon.transfer.models import ML, SourceModel, deploy
 from antiphon.transfer.preflight import cluster_settings

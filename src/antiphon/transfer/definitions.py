@@ -8,8 +8,8 @@ from typing import Any
 
 from antiphon.domain.semantic import ModelFacts
 from antiphon.domain.semantic_meta import plain_mapping
-from antiphon.errors import AntiphonError, IllegalArgument
-from antiphon.remote import reason_of, segment
+from antiphon.errors import AntiphonError, IllegalArgument, reason_of
+from antiphon.remote import segment
 from antiphon.transfer.journal import Journal
 from antiphon.transfer.side import Side
 

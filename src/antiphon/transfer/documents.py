@@ -9,8 +9,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from antiphon.errors import AntiphonError
-from antiphon.remote import Patience, outcome_status, reason_of, segment, send_bulk
+from antiphon.errors import AntiphonError, reason_of
+from antiphon.remote import Patience, outcome_status, segment, send_bulk
 from antiphon.transfer.alike import Alike
 from antiphon.transfer.journal import Journal
 from antiphon.transfer.side import Side

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from antiphon.errors import AntiphonError
-from antiphon.remote import reason_of, segment
+from antiphon.errors import AntiphonError, reason_of
+from antiphon.remote import segment
 from antiphon.transfer.definitions import Translation, differences
 from antiphon.transfer.journal import Journal
 from antiphon.transfer.side import Side

@@ -11,8 +11,8 @@ from typing import Any
 
 from antiphon.domain.model import ModelConfig
 from antiphon.domain.role import Role
-from antiphon.errors import AntiphonError
-from antiphon.remote import reason_of, segment
+from antiphon.errors import AntiphonError, reason_of
+from antiphon.remote import segment
 from antiphon.transfer.journal import Journal
 from antiphon.transfer.side import Floats, Side
 from antiphon.transfer.vectors import LEAST_COSINE, PROBES, Agreement, Load, likely_cause

@@ -9,8 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from antiphon.domain.package import PackageInspection
-from antiphon.errors import AntiphonError
-from antiphon.remote import reason_of
+from antiphon.errors import AntiphonError, reason_of
 from antiphon.transfer.indexes import IndexDefinition
 from antiphon.transfer.journal import Journal
 from antiphon.transfer.models import SourceModel, find_model

@@ -7,7 +7,8 @@ from typing import Any
 
 from antiphon.errors import IllegalArgument, ParsingError
 from antiphon.query import reading
-from antiphon.query.nodes import MatchAll, MatchNone, Named, Query
+from antiphon.query.leaves import MatchAll, MatchNone
+from antiphon.query.nodes import Named, Query
 from antiphon.query.parse import compound, fulltext, scoring, terms, vector
 from antiphon.query.parse.options import Body, Parse
 from antiphon.query.parse.reasons import not_found, only, refused

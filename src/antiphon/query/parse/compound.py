@@ -8,18 +8,20 @@ from typing import Any
 from antiphon.domain.field import Family, FieldType
 from antiphon.errors import AntiphonError, IllegalArgument, ParsingError, TooManyClauses
 from antiphon.query import reading
+from antiphon.query.leaves import (
+    KeywordRange,
+    MatchNone,
+    NumberRange,
+    NumberTerms,
+)
 from antiphon.query.nodes import (
     Bool,
     Boosting,
     ConstantScore,
     DisMax,
     InnerHits,
-    KeywordRange,
-    MatchNone,
     Named,
     Nested,
-    NumberRange,
-    NumberTerms,
     Query,
     ScoreMode,
 )

@@ -6,7 +6,12 @@ from typing import Any
 
 from antiphon.errors import IllegalArgument, ParsingError
 from antiphon.query import reading
-from antiphon.query.nodes import Fetch, FieldRequest, HighlightField, SourceFilter
+from antiphon.query.nodes import (
+    Fetch,
+    FieldRequest,
+    HighlightField,
+    SourceFilter,
+)
 from antiphon.query.parse.options import Body, Parse
 from antiphon.query.parse.reasons import refused
 from antiphon.query.scope import Scope

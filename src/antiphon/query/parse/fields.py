@@ -10,9 +10,7 @@ from typing import Any
 from antiphon.domain.field import Family, Field, FieldType
 from antiphon.domain.values import date_bound, term_value
 from antiphon.errors import AntiphonError, NumberFormat
-from antiphon.query.nodes import (
-    Bool,
-    ConstantScore,
+from antiphon.query.leaves import (
     Ids,
     KeywordRange,
     KeywordTerms,
@@ -20,9 +18,9 @@ from antiphon.query.nodes import (
     MatchNone,
     NumberRange,
     NumberTerms,
-    Query,
     TextTerms,
 )
+from antiphon.query.nodes import Bool, ConstantScore, Query
 from antiphon.query.parse.reasons import refused, unbound
 from antiphon.query.scope import Scope
 

@@ -8,19 +8,17 @@ from typing import Any
 from antiphon.domain.field import Family, Field, FieldType
 from antiphon.errors import AntiphonError, ParsingError
 from antiphon.query import reading
-from antiphon.query.nodes import (
-    Bool,
-    DisMax,
+from antiphon.query.leaves import (
     Fuzziness,
     MatchAll,
     MatchNone,
     Operator,
     Pattern,
     PatternKind,
-    Query,
     TextMatch,
     TextPhrase,
 )
+from antiphon.query.nodes import Bool, DisMax, Query
 from antiphon.query.parse.fields import METADATA, field_term, one_term, scored_in_must, searchable
 from antiphon.query.parse.options import Body, flag, fuzziness, needed, one_field, operator, whole, zero_terms_all
 from antiphon.query.parse.reasons import only, unbound

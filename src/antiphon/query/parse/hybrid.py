@@ -7,7 +7,8 @@ from typing import Any
 
 from antiphon.errors import IllegalArgument, ParsingError
 from antiphon.query import reading
-from antiphon.query.nodes import MatchNone, Named, Query
+from antiphon.query.leaves import MatchNone
+from antiphon.query.nodes import Named, Query
 from antiphon.query.parse.clause import clause_of, parse_query
 from antiphon.query.parse.options import Body
 from antiphon.query.scope import Scope

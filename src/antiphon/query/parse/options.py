@@ -7,7 +7,8 @@ from typing import Any
 
 from antiphon.errors import IllegalArgument, ParsingError
 from antiphon.query import reading
-from antiphon.query.nodes import Fuzziness, Operator, Query
+from antiphon.query.leaves import Fuzziness, Operator
+from antiphon.query.nodes import Query
 from antiphon.query.parse.reasons import unbound
 from antiphon.query.scope import Scope
 

@@ -8,17 +8,16 @@ from typing import Any
 from antiphon.domain.field import Family, Field, FieldType
 from antiphon.errors import IllegalArgument, ParsingError
 from antiphon.query import reading
+from antiphon.query.leaves import MatchAll, ScriptFilter
 from antiphon.query.nodes import (
     BoostMode,
     Decay,
     FieldValueFactor,
     FunctionScore,
-    MatchAll,
     Query,
     RandomScore,
     ScoreFunction,
     ScoreMode,
-    ScriptFilter,
     ScriptScore,
 )
 from antiphon.query.parse.fields import date_of

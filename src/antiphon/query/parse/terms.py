@@ -8,7 +8,7 @@ from antiphon.domain.field import Family, Field, FieldType
 from antiphon.domain.values import scalar_text
 from antiphon.errors import IllegalArgument, ParsingError
 from antiphon.query import reading
-from antiphon.query.nodes import (
+from antiphon.query.leaves import (
     Exists,
     Fuzziness,
     Ids,
@@ -18,9 +18,8 @@ from antiphon.query.nodes import (
     NumberRange,
     Pattern,
     PatternKind,
-    Query,
-    TermsSet,
 )
+from antiphon.query.nodes import Query, TermsSet
 from antiphon.query.parse.fields import any_term, date_of, index_matches, one_term, searchable, value_of
 from antiphon.query.parse.options import Body, flag, fuzziness, needed, one_field, whole
 from antiphon.query.parse.reasons import only, refused, unbound

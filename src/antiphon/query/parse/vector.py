@@ -10,7 +10,13 @@ from antiphon.domain.field import DataType, Field, FieldType, VectorSpec
 from antiphon.domain.space import Space
 from antiphon.errors import AntiphonError, ContentParse, IllegalArgument, ParsingError
 from antiphon.query import reading
-from antiphon.query.nodes import Knn, MatchNone, Nested, Query, ScoreMode, Sparse
+from antiphon.query.leaves import MatchNone, Sparse
+from antiphon.query.nodes import (
+    Knn,
+    Nested,
+    Query,
+    ScoreMode,
+)
 from antiphon.query.parse.options import Body, Parse, flag
 from antiphon.query.parse.reasons import AT, failed_field, refused, unbound
 from antiphon.query.scope import Scope
