@@ -18,8 +18,6 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-import yaml
-
 from antiphon.domain.deployment import Precision
 from antiphon.errors import IllegalArgument
 
@@ -309,6 +307,8 @@ def _from_file(path: Path) -> dict[str, Any]:
 
 def _yaml_pairs(path: Path) -> list[tuple[str, object]]:
     """Return the pairs of a YAML mapping in their order, repeated keys included; an empty file has none."""
+    import yaml  # only who has a file waits for it
+
     try:
         with path.open("rb") as content:
             loader = yaml.SafeLoader(content)

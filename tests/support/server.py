@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Iterator, MutableMapping
 from contextlib import contextmanager
+from functools import cached_property
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from types import TracebackType
@@ -31,8 +32,11 @@ _OVER_4_GIB = 4 * 1024**3 + 1
 class Server(Protocol):
     """Something that speaks the API: ``client`` sends to it; ``real`` is true for a real OpenSearch node."""
 
-    client: httpx.Client
     real: bool
+
+    @property
+    def client(self) -> httpx.Client:
+        """What sends to it."""
 
     def restart(self, *, kill: bool = False) -> None:
         """End the server, by SIGKILL when ``kill``, and start it again over the same data."""
@@ -134,11 +138,17 @@ class ProcessServer:
                 stderr=log,
             )
         self._port = self._announced_port(start)
-        self.client = httpx.Client(base_url=self.url, timeout=TIMEOUT_S)
+        self.__dict__.pop("client", None)
+
+    @cached_property
+    def client(self) -> httpx.Client:
+        """A client of the process that runs now, made when it is wanted: that takes a while."""
+        return httpx.Client(base_url=self.url, timeout=TIMEOUT_S)
 
     def end(self, sent: signal.Signals, *, within_s: float = TIMEOUT_S, code: int = 0) -> None:
         """Send a signal and wait; AssertionError when it takes longer, or ends with another code than ``code``."""
-        self.client.close()
+        if "client" in self.__dict__:
+            self.client.close()
         if self._process.returncode is not None:
             return
         self._process.send_signal(sent)

@@ -8,11 +8,12 @@ import textwrap
 import unicodedata
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 import typer
-from rich.cells import cell_len
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+
+if TYPE_CHECKING:
+    from rich.progress import Progress, TaskID
 
 
 def say(line: str) -> None:
@@ -39,6 +40,8 @@ def columns(rows: Sequence[Sequence[str]], *, left: int) -> list[str]:
 
     Widths are those of the screen: a Chinese character takes two cells.
     """
+    from rich.cells import cell_len
+
     widths = [max(cell_len(row[place]) for row in rows) for place in range(len(rows[0]))]
     lines = []
     for row in rows:
@@ -53,13 +56,14 @@ class Steps:
 
     def __init__(self, bars: Progress | None) -> None:
         self._bars = bars
+        self._said: set[str] = set()
         self._tasks: dict[str, TaskID] = {}
 
     def __call__(self, what: str, done: int, total: int) -> None:
         """Note that ``what`` is at ``done`` of ``total``; a total of 0 is unknown."""
         if self._bars is None:
-            if what not in self._tasks:
-                self._tasks[what] = TaskID(0)
+            if what not in self._said:
+                self._said.add(what)
                 say(f"{what} ...")
             return
         if what not in self._tasks:
@@ -89,6 +93,9 @@ def steps() -> Iterator[Steps]:
     if not sys.stderr.isatty():
         yield Steps(None)
         return
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
     columns = (TextColumn("{task.description}", markup=False), BarColumn(), TimeElapsedColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True) as bars:
         _shown.append(Steps(bars))
