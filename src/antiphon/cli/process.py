@@ -7,7 +7,7 @@ import sys
 
 _SWITCH_S = 0.0002
 """How long a thread computes in Python before another that waits gets its turn: a search beside a bulk needs many."""
-_YOUNG = 50_000
+_YOUNG = 200_000
 """Objects made before the collector looks for cycles among them."""
 
 
