@@ -167,8 +167,9 @@ class Documents:
 
     def living_seqs(self) -> NDArray[np.int64]:
         """Return the sequence numbers of all current documents, ascending."""
-        rows = self._reader().execute("select seq from docs indexed by living where dead_at is null")
-        return np.sort(np.fromiter((row[0] for row in rows), np.int64))
+        query = "select json_group_array(seq) from docs indexed by living where dead_at is null"
+        (text,) = self._reader().execute(query).fetchone()  # one value: rows take three times as long
+        return np.sort(np.array(orjson.loads(text), np.int64))
 
     def note(self, name: str, text: str) -> None:
         """Remember a text, on disk when this returns whatever the durability of writes."""
