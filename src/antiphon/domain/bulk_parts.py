@@ -27,8 +27,8 @@ def parts(items: Iterable[Item], step_of: Callable[[Item], Step], most_bytes: in
     document an earlier one of the part reads.
     """
     part: list[Item] = []
-    written: set[tuple[str, str | None]] = set()
-    read: set[tuple[str, str | None]] = set()
+    written: set[tuple[str, str]] = set()
+    read: set[tuple[str, str]] = set()
     size = 0
     for item in items:
         step = step_of(item)
@@ -40,7 +40,7 @@ def parts(items: Iterable[Item], step_of: Callable[[Item], Step], most_bytes: in
         size += step.size
         if step.id is not None:
             written.add(key)
-        if step.reads:
-            read.add(key)
+            if step.reads:
+                read.add(key)
     if part:
         yield part

@@ -134,14 +134,15 @@ class Ingestor:
         return ran
 
     def _run_pipelines(self, drafts: Sequence[Draft]) -> bool:
-        defaults, finals = _Setting("index.default_pipeline"), _Setting("index.final_pipeline")
-        first = [(draft, names) for draft in drafts if (names := _first_pipelines(draft, defaults))]
+        first = [(draft, names) for draft in drafts if (names := _first_pipelines(draft))]
         self._each(first)
         self._refresh_updates([draft for draft in drafts if not draft.inserted])
         for draft, _ in first:
             self._redirect(draft)
         final = [
-            (draft, (name,)) for draft in _going(drafts) if draft.inserted and (name := finals.of(draft.index)) != NONE
+            (draft, (name,))
+            for draft in _going(drafts)
+            if draft.inserted and (name := str(setting(draft.index.settings, "index.final_pipeline"))) != NONE
         ]
         self._each(final)
         for draft, _ in final:
@@ -317,27 +318,13 @@ def _write(draft: Draft, doc_id: str, source: bytes, typed: Any) -> Write:
     )
 
 
-class _Setting:
-    """A setting of indices as text, looked up once for each of them."""
-
-    def __init__(self, name: str) -> None:
-        self._name = name
-        self._known: dict[str, str] = {}
-
-    def of(self, index: Index) -> str:
-        found = self._known.get(index.uuid)
-        if found is None:
-            found = self._known[index.uuid] = str(setting(index.settings, self._name))
-        return found
-
-
-def _first_pipelines(draft: Draft, defaults: _Setting) -> tuple[str, ...]:
+def _first_pipelines(draft: Draft) -> tuple[str, ...]:
     """Return the pipeline of the request, or else the index's default; an update of a document has none."""
     if not draft.inserted:
         return ()
     name = draft.action.pipeline
     if name is None:
-        name = defaults.of(draft.index)
+        name = str(setting(draft.index.settings, "index.default_pipeline"))
     return () if name == NONE else (name,)
 
 
