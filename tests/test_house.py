@@ -25,7 +25,7 @@ PURE_ROOMS = ("domain", "query", "wire")
 PURE_IMPORTS = frozenset({
     "__future__", "abc", "base64", "collections", "copy", "dataclasses", "datetime", "difflib", "enum", "fnmatch",
     "functools", "html", "ipaddress", "itertools", "json", "jsonschema", "math", "msgspec", "numpy", "operator",
-    "orjson", "pathlib", "re", "regex", "string", "threading", "types", "typing", "unicodedata", "zoneinfo",
+    "orjson", "pathlib", "re", "regex", "string", "struct", "threading", "types", "typing", "unicodedata", "zoneinfo",
 })  # fmt: skip
 IMPURE_CALLS = frozenset({
     "open", "now", "today", "utcnow", "read_text", "write_text", "read_bytes", "write_bytes", "iterdir", "mkdir",

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import tantivy
+
+from antiphon.engine.analysis_words import Words
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +30,6 @@ class Mapped:
     origins: Sequence[int] | None = None
 
 
-_ALONE = "\u3001\u3002\u3041-\u309f\u3400-\u4dbf\u4e00-\u9fff"
 CharFilter = Callable[[str], Mapped]
 TokenFilter = Callable[[list[Piece]], list[Piece]]
 Typed = Callable[[str], str]
@@ -37,51 +37,44 @@ Typed = Callable[[str], str]
 
 
 class Chain:
-    """``native`` is the whole analyzer as tantivy's own, None when some part of it is Python.
+    """``native`` is the whole analyzer as tantivy's own, but that it cuts no long words; None when a part is Python.
 
-    Words of more than ``longest`` characters (None: of any length) are cut; ``native`` must not see a text with one.
+    ``indexed`` is tantivy's analyzer of what ``prepared`` makes of a text; None when its tokens must be handed over.
     """
 
     def __init__(
         self,
-        tokenizer: tantivy.Tokenizer | Callable[[str], list[Piece]],
+        tokenizer: Words | tantivy.Tokenizer | Callable[[str], list[Piece]],
         filters: Sequence[tantivy.Filter | TokenFilter] = (),
         char_filters: Sequence[CharFilter] = (),
         typed: Typed | None = None,
-        longest: int | None = None,
     ) -> None:
         self._char_filters = tuple(char_filters)
         self._typed = typed
+        self._words = tokenizer if isinstance(tokenizer, Words) else None
+        cutter = tokenizer.tokenizer if isinstance(tokenizer, Words) else tokenizer
         self._python: Callable[[str], list[Piece]] | None = None
-        rest = list(filters)
         self._front: Any = None
-        self._cutting: Chain | None = None
-        if longest is not None:
-            whole = Chain(tokenizer, (), (), typed)
-            self._cutting = Chain(lambda text: _cut(whole.pieces(text), longest), filters, char_filters, typed)
-            self._half = (longest + 1) // 2
-            alone = _ALONE if typed else ""  # typed: by Unicode's rules, which make a word of each of these
-            self._long = re.compile(rf"[^\s{alone}]{{{longest + 1}}}")
-        if isinstance(tokenizer, tantivy.Tokenizer):
-            builder = tantivy.TextAnalyzerBuilder(tokenizer)
-            while rest and isinstance(rest[0], tantivy.Filter):
-                builder = builder.filter(rest[0])
-                rest = rest[1:]
-            self._front = builder.build()
+        own: list[tantivy.Filter] = []
+        if isinstance(cutter, tantivy.Tokenizer):
+            own = _leading(filters)
+            self._front = _native(cutter, own)
         else:
-            self._python = tokenizer
-        self._rest = tuple(_per_token(step) if isinstance(step, tantivy.Filter) else step for step in rest)
-        self.native: Any = None if self._rest or self._char_filters or self._front is None else self._front
+            self._python = cutter
+        self._rest = tuple(_per_token(step) for step in filters[len(own) :])
+        self.native: Any = None if self._rest or self._char_filters else self._front
+        self.indexed: Any = self.native
+        self._cutting: Chain | None = None
+        if self._words is not None:
+            self.indexed = None if self._rest else _native(tantivy.Tokenizer.whitespace(), own)
+            self._cutting = _cutting(self._words, filters, char_filters, typed)
 
     def pieces(self, text: str) -> list[Piece]:
         """Return the tokens of a text, in order."""
         if self._cutting is not None and self._has_long(text):
             return self._cutting.pieces(text)
-        original, origins = text, None
-        for char_filter in self._char_filters:
-            mapped = char_filter(text)
-            text = mapped.text
-            origins = _composed(origins, mapped.origins)
+        original = text
+        text, origins = self._mapped(text)
         pieces = self._python(text) if self._python else self._tantivy_pieces(text)
         for step in self._rest:
             pieces = step(pieces)
@@ -92,14 +85,23 @@ class Chain:
 
     def takes(self, text: str) -> bool:
         """True when ``native`` makes of the text what ``pieces`` does."""
-        return self.native is not None and (self._cutting is None or not self._has_long(text))
+        return self.native is not None and not self._has_long(text)
+
+    def prepared(self, text: str) -> str:
+        """Return the text of which ``indexed`` makes what ``pieces`` does of ``text``, offsets apart."""
+        text, _ = self._mapped(text)
+        return text if self._words is None else self._words.spaced(text)
 
     def _has_long(self, text: str) -> bool:
-        """True when some word may be too long: the quick look finds that a long run fills a half of its length."""
-        half = self._half
-        if all(" " in text[at : at + half] for at in range(0, len(text) - half + 1, half)):
-            return False
-        return self._long.search(text) is not None
+        return self._words is not None and self._words.has_long(text)
+
+    def _mapped(self, text: str) -> tuple[str, Sequence[int] | None]:
+        origins = None
+        for char_filter in self._char_filters:
+            mapped = char_filter(text)
+            text = mapped.text
+            origins = _composed(origins, mapped.origins)
+        return text, origins
 
     def pre_tokenized(self, texts: Sequence[str], gap: int) -> tantivy.PreTokenizedString:
         """Return the values of a field as one run of tokens, ``gap`` positions between two values."""
@@ -127,7 +129,22 @@ class Chain:
         ]
 
 
-def _cut(pieces: Sequence[Piece], longest: int) -> list[Piece]:
+def _cutting(
+    words: Words,
+    filters: Sequence[tantivy.Filter | TokenFilter],
+    char_filters: Sequence[CharFilter],
+    typed: Typed | None,
+) -> Chain | None:
+    """The same analyzer in Python, for texts that have words to be cut."""
+    longest = words.longest
+    if longest is None:
+        return None
+    whole = Chain(words.tokenizer, typed=typed)
+    return Chain(lambda text: cut(whole.pieces(text), longest), filters, char_filters, typed)
+
+
+def cut(pieces: Sequence[Piece], longest: int) -> list[Piece]:
+    """Return the pieces with those of more than ``longest`` characters in parts."""
     parts = [
         replace(piece, text=piece.text[at : at + longest], start=piece.start + at)
         for piece in pieces
@@ -142,8 +159,27 @@ def _composed(first: Sequence[int] | None, second: Sequence[int] | None) -> Sequ
     return [first[min(position, len(first) - 1)] for position in second]
 
 
-def _per_token(native: tantivy.Filter) -> TokenFilter:
-    analyzer = tantivy.TextAnalyzerBuilder(tantivy.Tokenizer.raw()).filter(native).build()
+def _leading(filters: Sequence[tantivy.Filter | TokenFilter]) -> list[tantivy.Filter]:
+    """The filters before the first that is Python."""
+    leading: list[tantivy.Filter] = []
+    for step in filters:
+        if not isinstance(step, tantivy.Filter):
+            break
+        leading.append(step)
+    return leading
+
+
+def _native(tokenizer: tantivy.Tokenizer, filters: Sequence[tantivy.Filter]) -> Any:
+    builder = tantivy.TextAnalyzerBuilder(tokenizer)
+    for one in filters:
+        builder = builder.filter(one)
+    return builder.build()
+
+
+def _per_token(step: tantivy.Filter | TokenFilter) -> TokenFilter:
+    if not isinstance(step, tantivy.Filter):
+        return step
+    analyzer = _native(tantivy.Tokenizer.raw(), [step])
 
     def apply(pieces: list[Piece]) -> list[Piece]:
         return [replace(piece, text=text) for piece in pieces for text in analyzer.analyze(piece.text)]

@@ -11,8 +11,8 @@ import tantivy
 from antiphon.engine.analysis_chain import Chain
 from antiphon.engine.analysis_chars import char_filter
 from antiphon.engine.analysis_filters import STOP_WORDS, cjk_bigrams, token_filter
-from antiphon.engine.analysis_standard import LETTERS, STANDARD, standard_type
-from antiphon.engine.analysis_tokenizers import LONGEST_WORD, longest_word, tokenizer
+from antiphon.engine.analysis_standard import standard_type
+from antiphon.engine.analysis_tokenizers import standard_words, tokenizer
 from antiphon.errors import IllegalArgument
 
 Component = str | Mapping[str, Any]
@@ -72,7 +72,6 @@ class Definitions:
             [token_filter(*self._resolved("filter", item)) for item in filters],
             [char_filter(*self._resolved("char_filter", item)) for item in char_filters],
             typed,
-            longest_word(kind, options),
         )
 
     def _resolved(self, kind: str, component: Component) -> tuple[str, Mapping[str, Any]]:
@@ -95,24 +94,19 @@ def builtin(name: str, options: Mapping[str, Any]) -> Chain:
     lower = tantivy.Filter.lowercase()
     match name:
         case "standard" | "default":
-            return Chain(tantivy.Tokenizer.regex(STANDARD), [lower, *stops], typed=standard_type, longest=LONGEST_WORD)
+            return Chain(standard_words(), [lower, *stops], typed=standard_type)
         case "simple":
-            return Chain(tantivy.Tokenizer.regex(LETTERS), [lower], longest=LONGEST_WORD)
+            return Chain(tokenizer("letter", {})[0], [lower])
         case "whitespace":
-            return Chain(tantivy.Tokenizer.regex(r"\S+"), longest=LONGEST_WORD)
+            return Chain(tokenizer("whitespace", {})[0])
         case "stop":
             stops = stops or [token_filter("stop", {})]
-            return Chain(tantivy.Tokenizer.regex(LETTERS), [lower, *stops], longest=LONGEST_WORD)
+            return Chain(tokenizer("letter", {})[0], [lower, *stops])
         case "keyword":
             return Chain(tantivy.Tokenizer.raw())
         case "cjk":
             stops = stops or [token_filter("stop", {})]
-            return Chain(
-                tantivy.Tokenizer.regex(STANDARD),
-                [lower, cjk_bigrams, *stops],
-                typed=standard_type,
-                longest=LONGEST_WORD,
-            )
+            return Chain(standard_words(), [lower, cjk_bigrams, *stops], typed=standard_type)
         case "pattern":
             cutter, typed = tokenizer("pattern", options)
             return Chain(cutter, [lower, *stops], typed=typed)
@@ -128,7 +122,7 @@ def _language(language: str, stops: Sequence[Any]) -> Chain:
         elif language not in WITHOUT_STOP_WORDS:
             stops = [tantivy.Filter.stopword(language)]
     filters = [tantivy.Filter.lowercase(), *stops, tantivy.Filter.stemmer(language)]
-    return Chain(tantivy.Tokenizer.regex(STANDARD), filters, typed=standard_type, longest=LONGEST_WORD)
+    return Chain(standard_words(), filters, typed=standard_type)
 
 
 def listed(value: Any) -> list[Any]:

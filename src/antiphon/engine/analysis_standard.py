@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 
 _EXTEND = r"[\p{wb=Extend}\p{wb=Format}\p{wb=ZWJ}]*"
@@ -22,6 +23,28 @@ URL_EMAIL = (
     r"|[\p{L}\p{N}._%+-]+@[\p{L}\p{N}-]+(?:\.[\p{L}\p{N}-]+)+|" + STANDARD
 )
 LETTERS = r"\p{L}+"
+
+_ALONE = "\u3041-\u3096\u3400-\u4dbf\u4e00-\u9fff"
+_NEXT = rf"(?=[\x00-\x7f\u3001-\u3020{_ALONE}\u30a1-\u30fc\uac00-\ud7a3\uff01-\uff65]|\Z)"
+STRETCHES = re.compile(rf"[{_ALONE}]{_NEXT}|(?:[^{_ALONE}]|[{_ALONE}](?!{_NEXT}))+")
+"""Parts of a text in which ``STANDARD`` finds the words one by one: an ideograph is a word by itself, unless something
+unusual, such as a combining mark, follows."""
+
+_MARKS = "'.,:;"
+_SPACED = "".join(chr(code) if chr(code).isalnum() or chr(code) in f"{_MARKS}_" else " " for code in range(128))
+
+
+def plainly_spaced(text: str) -> str | None:
+    """Return a text with blanks for all that ``STANDARD`` leaves out; None for one that takes a closer look."""
+    if not text.isascii():
+        return None
+    text = text.translate(_SPACED)
+    for mark in _MARKS:  # within a word or a number each may belong to it
+        if mark in text:
+            text = text.replace(f"{mark} ", "  ").replace(f" {mark}", "  ")
+            if mark in text:
+                return None
+    return None if "_" in text else text
 
 
 def standard_type(word: str) -> str:

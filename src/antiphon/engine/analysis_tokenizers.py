@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from functools import cache
 from typing import Any
 
 import tantivy
 
 from antiphon.domain.regular_expression import RegularExpression
-from antiphon.engine.analysis_chain import Piece, Typed
-from antiphon.engine.analysis_standard import LETTERS, STANDARD, URL_EMAIL, standard_type
+from antiphon.engine.analysis_chain import Piece, Typed, cut
+from antiphon.engine.analysis_standard import LETTERS, STANDARD, STRETCHES, URL_EMAIL, plainly_spaced, standard_type
+from antiphon.engine.analysis_words import Words
 from antiphon.errors import IllegalArgument
 
-Cutter = tantivy.Tokenizer | Callable[[str], list[Piece]]
+Cutter = Words | tantivy.Tokenizer | Callable[[str], list[Piece]]
 CHARACTER_CLASSES: Mapping[str, Callable[[str], bool]] = {
     "letter": str.isalpha,
     "digit": str.isdigit,
@@ -26,29 +28,33 @@ LONGEST_WORD = 255
 """Characters of a word before it is cut, unless ``max_token_length`` says otherwise."""
 
 
-def longest_word(kind: str, options: Mapping[str, Any]) -> int | None:
-    """Return how long the words of a tokenizer are at most; None for tokenizers that do not cut."""
-    if kind in ("letter", "lowercase"):
-        return LONGEST_WORD
-    if kind not in ("standard", "classic", "uax_url_email", "whitespace"):
-        return None
+def _longest_word(options: Mapping[str, Any]) -> int:
     length = int(options.get("max_token_length", LONGEST_WORD))
     if length < 1:
         raise IllegalArgument(f"maxTokenLength must be greater than zero, but was [{length}]")
     return length
 
 
+@cache
+def standard_words(longest: int = LONGEST_WORD) -> Words:
+    """Return the standard tokenizer, the same for all indexes."""
+    return Words(STANDARD, longest, STRETCHES, plainly_spaced)
+
+
+_words = cache(Words)
+
+
 def tokenizer(kind: str, options: Mapping[str, Any]) -> tuple[Cutter, Typed | None]:
     """Return the tokenizer of a type and what names its tokens; IllegalArgument for one that is not there."""
     match kind:
         case "standard" | "classic":
-            return tantivy.Tokenizer.regex(STANDARD), standard_type
+            return standard_words(_longest_word(options)), standard_type
         case "uax_url_email":
-            return tantivy.Tokenizer.regex(URL_EMAIL), standard_type
+            return _words(URL_EMAIL, _longest_word(options)), standard_type
         case "whitespace":
-            return tantivy.Tokenizer.regex(r"\S+"), None
+            return _words(r"\S+", _longest_word(options)), None
         case "letter":
-            return tantivy.Tokenizer.regex(LETTERS), None
+            return _words(LETTERS, LONGEST_WORD), None
         case "lowercase":
             return _lowercased, None
         case "keyword":
@@ -64,7 +70,7 @@ def tokenizer(kind: str, options: Mapping[str, Any]) -> tuple[Cutter, Typed | No
 
 def _lowercased(text: str) -> list[Piece]:
     found = re.finditer(r"[^\W\d_]+", text)
-    return [Piece(m[0].lower(), m.start(), m.end(), n) for n, m in enumerate(found)]
+    return cut([Piece(m[0].lower(), m.start(), m.end(), n) for n, m in enumerate(found)], LONGEST_WORD)
 
 
 def _pattern(options: Mapping[str, Any]) -> Callable[[str], list[Piece]]:

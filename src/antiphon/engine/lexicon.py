@@ -149,7 +149,7 @@ class Lexicon:
             folder.mkdir(parents=True, exist_ok=True)
             remove_unfinished(folder)
         self._index = tantivy.Index(self.schema, path=None if folder is None else str(folder))
-        unassigned = analyzers.chain("whitespace").native
+        unassigned = analyzers.chain("whitespace").indexed
         for name in self._names:
             self._index.register_tokenizer(name, unassigned)
         self._analyzers = analyzers
@@ -170,9 +170,7 @@ class Lexicon:
             raise SlotsExhausted(field)
         slot = known or self._spare.pop(0)
         chain = self._analyzers.chain(analyzer)
-        native = chain.native
-        if native is None:
-            native = self._analyzers.chain("whitespace").native
+        native = chain.indexed or self._analyzers.chain("whitespace").indexed
         if self._dirty:  # a segment under way keeps the tokenizers it began with
             self._open_writer().commit()
             self._dirty = False
@@ -188,10 +186,10 @@ class Lexicon:
         for field, values in texts.items():
             slot = self.slots[field]
             chain = self._analyzers.chain(self._analyzer_of[field])
-            if len(values) > 1 or not all(map(chain.takes, values)):
+            if len(values) > 1 or chain.indexed is None:
                 document.add_pre_tokenized_text(slot, chain.pre_tokenized(values, POSITION_GAP))
             elif values:
-                document.add_text(slot, values[0])
+                document.add_text(slot, chain.prepared(values[0]))
         self._open_writer().add_document(document)
         self._dirty = True
 

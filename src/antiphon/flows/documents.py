@@ -8,7 +8,6 @@ from enum import StrEnum
 from antiphon.domain.bulk import Action, BulkReport, Done, Failed, Operation, Outcome
 from antiphon.domain.bulk_parts import Step, parts
 from antiphon.domain.index import Index
-from antiphon.domain.source import parse_document
 from antiphon.domain.store import StoredDocument, Write, Written
 from antiphon.domain.truncation import Truncation
 from antiphon.errors import AntiphonError, IllegalArgument, RoutingMissing, VersionConflict
@@ -165,7 +164,7 @@ def _step(action: Action) -> Step:
 
 
 def _draft(action: Action, target: Index | AntiphonError) -> Draft:
-    """Return the action with its document parsed; one that fails has its outcome."""
+    """Return the action at work; one that fails has its outcome."""
     if isinstance(target, AntiphonError):
         draft = Draft(action, Index(action.index, "_na_", 0), action.id)
         draft.fail(target)
@@ -179,7 +178,7 @@ def _draft(action: Action, target: Index | AntiphonError) -> Draft:
             case Operation.DELETE:
                 draft.write = _deletion(action)
             case Operation.INDEX | Operation.CREATE:
-                draft.source, draft.raw = parse_document(action.source), action.source
+                draft.raw = action.source
                 draft.create = action.operation is Operation.CREATE
             case Operation.UPDATE:
                 pass

@@ -14,6 +14,7 @@ from antiphon.domain.index_settings import replicas, setting, setting_number
 from antiphon.domain.ingest_document import IngestDocument
 from antiphon.domain.pipeline import Dropped, Pipeline
 from antiphon.domain.semantic import semantic_fields
+from antiphon.domain.source import parse_document
 from antiphon.domain.store import StoredDocument, VersionType, Write
 from antiphon.domain.truncation import Truncation
 from antiphon.errors import AntiphonError, IllegalArgument
@@ -63,7 +64,8 @@ class Runner(Protocol):
 class Draft:
     """One action at work. ``outcome`` ends it; ``write`` is what the store is asked.
 
-    ``source`` is the document to be indexed (None for a delete), ``raw`` its bytes as long as nothing changed them.
+    ``source`` is the document to be indexed, ``raw`` its bytes as long as nothing changed them: both None for a delete.
+    Nobody may need the source but for its types: then it is parsed for these alone, and one lasts no longer than that.
     ``held`` is the stored document an update started from, ``before`` its source. ``inserted``: pipelines run.
     """
 
@@ -86,9 +88,23 @@ class Draft:
         """How many copies of the shard there should be."""
         return 1 + replicas(self.index.settings)
 
+    @property
+    def indexes(self) -> bool:
+        """True when there is a document to be indexed."""
+        return self.outcome is None and (self.source is not None or self.raw is not None)
+
     def fail(self, error: AntiphonError) -> None:
         """End it with an error."""
         self.outcome = Failed(self.index.name, self.id, error)
+
+    def read(self) -> bool:
+        """Parse the document unless it is; False when it cannot be, which ends the draft."""
+        if self.source is None and self.raw is not None:
+            try:
+                self.source = parse_document(self.raw)
+            except AntiphonError as error:
+                self.fail(error)
+        return self.source is not None
 
     def settle(self, result: PipelineOutcome) -> None:
         """Take over what a pipeline made of the document."""
@@ -119,7 +135,7 @@ class Ingestor:
 
         Returns True when a pipeline ran. Nothing is written yet, but mappings may have grown.
         """
-        documents = [draft for draft in drafts if draft.source is not None and draft.outcome is None]
+        documents = [draft for draft in drafts if draft.indexes]
         ran = self._run_pipelines(documents)
         self._run_semantic(_going(documents))
         for draft in _going(documents):
@@ -134,7 +150,7 @@ class Ingestor:
         return ran
 
     def _run_pipelines(self, drafts: Sequence[Draft]) -> bool:
-        first = [(draft, names) for draft in drafts if (names := _first_pipelines(draft))]
+        first = [(draft, names) for draft in drafts if (names := _first_pipelines(draft)) and draft.read()]
         self._each(first)
         self._refresh_updates([draft for draft in drafts if not draft.inserted])
         for draft, _ in first:
@@ -142,7 +158,9 @@ class Ingestor:
         final = [
             (draft, (name,))
             for draft in _going(drafts)
-            if draft.inserted and (name := str(setting(draft.index.settings, "index.final_pipeline"))) != NONE
+            if draft.inserted
+            and (name := str(setting(draft.index.settings, "index.final_pipeline"))) != NONE
+            and draft.read()
         ]
         self._each(final)
         for draft, _ in final:
@@ -222,7 +240,7 @@ class Ingestor:
             key = draft.index.uuid
             if key not in fields:
                 fields[key] = list(semantic_fields(draft.index.mapping.body))
-            if fields[key]:
+            if fields[key] and draft.read():
                 before = draft.before if not draft.inserted else None
                 asked.append((draft, self._semantic.job(fields[key], self._document(draft), before)))
         if not asked:
@@ -288,16 +306,18 @@ def _typed(group: Sequence[Draft], index: Index) -> Any:
         "max_depth": setting_number(index.settings, "index.mapping.depth.limit"),
     }
     for draft in giving_way(group):
-        if draft.source is None or (draft.outcome is not None):
+        if not draft.indexes:
             continue
-        doc_id = draft.id or ""
+        doc_id, source = draft.id or "", draft.source
         try:
-            typed, mapping = mapping.typed(doc_id, draft.source, **limits)
+            typed, mapping = mapping.typed(
+                doc_id, parse_document(draft.raw or b"") if source is None else source, **limits
+            )
         except AntiphonError as error:
             draft.fail(error)
             continue
-        source = orjson.dumps(draft.source) if draft.raw is None else bytes(draft.raw)
-        draft.write = _write(draft, doc_id, source, typed)
+        stored = orjson.dumps(source) if draft.raw is None else bytes(draft.raw)
+        draft.write = _write(draft, doc_id, stored, typed)
     return mapping
 
 
