@@ -21,8 +21,8 @@ SETTINGS = {
 }
 ANALYZERS = ["standard", "whitespace", "simple", "stop", "english", "german", "web", "letters", "short", "page"]
 UNUSUAL = [
-    *"abZ09_.,:;'’-/@\"()<b>& \t\r\n\x1c\x1f\x85\u00a0\u1680\u2028\u202f\u3000",
-    *"日本語ひらカタ한국ー、。！ßéñאבתท\u0301\u3099\u309a\uff9e\ufe00\u302a\u200b\u200d😀\U000e0100",
+    *"abZ09_.,:;'\u2019-/@\"()<b>& \t\r\n\x1c\x1f\x85\u00a0\u1680\u2028\u202f\u3000",
+    *"日本語ひらカタ한국ー、。\uff01ßéñאבתท\u0301\u3099\u309a\uff9e\ufe00\u302a\u200b\u200d😀\U000e0100",
     "don't ", "3.14 ", "U.S.A. ", "http://a.b/ü?x=1 ", "x@y.org ", "the houses ", "x" * 260,
 ]  # fmt: skip
 
@@ -40,7 +40,8 @@ def test_a_prepared_text_has_the_same_terms(analyzer: str, parts: list[str]) -> 
 def test_words_are_forgotten_when_there_are_too_many(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(analysis_words, "_KEPT", 3)
     text = "eins, zwei; drei: vier. fünf (sechs) 3.14 don't " * 2
-    assert standard_words().spaced(text).split() == "eins zwei drei vier fünf sechs 3.14 don't".split() * 2
+    words = ["eins", "zwei", "drei", "vier", "fünf", "sechs", "3.14", "don't"]
+    assert standard_words().spaced(text).split() == words * 2
 
 
 @pytest.mark.parametrize(
