@@ -1,5 +1,4 @@
-"""The C library's allocator, told when to give memory back to the system: glibc's keeps what it got, or gives it back
-and asks for it again many times a second; others have no need."""
+"""The C library's allocator, told to give memory back to the system: glibc's keeps what it got, others have no need."""
 
 from __future__ import annotations
 
@@ -7,19 +6,15 @@ import ctypes
 import platform
 
 _MAPPED_BYTES = 1 << 23
-_FREE_BYTES = 1 << 26
-_M_TRIM_THRESHOLD = -1
 _M_MMAP_THRESHOLD = -3
 
 _glibc = ctypes.CDLL(None) if platform.libc_ver()[0] == "glibc" else None
 
 
 def map_large_arrays() -> None:
-    """Map every array of 8 MiB or more by itself, so it goes back when it is freed; keep up to 64 MiB of smaller ones
-    for the next request until ``give_back``."""
+    """Map every array of 8 MiB or more by itself, so it goes back when it is freed; the limit grows otherwise."""
     if _glibc is not None:
         _glibc.mallopt(_M_MMAP_THRESHOLD, _MAPPED_BYTES)
-        _glibc.mallopt(_M_TRIM_THRESHOLD, _FREE_BYTES)
 
 
 def give_back() -> None:
