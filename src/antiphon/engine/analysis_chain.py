@@ -92,17 +92,6 @@ class Chain:
         text, _ = self._mapped(text)
         return text if self._words is None else self._words.spaced(text)
 
-    def _has_long(self, text: str) -> bool:
-        return self._words is not None and self._words.has_long(text)
-
-    def _mapped(self, text: str) -> tuple[str, Sequence[int] | None]:
-        origins = None
-        for char_filter in self._char_filters:
-            mapped = char_filter(text)
-            text = mapped.text
-            origins = _composed(origins, mapped.origins)
-        return text, origins
-
     def pre_tokenized(self, texts: Sequence[str], gap: int) -> tantivy.PreTokenizedString:
         """Return the values of a field as one run of tokens, ``gap`` positions between two values."""
         tokens = []
@@ -114,6 +103,17 @@ class Chain:
                 tokens.append(tantivy.Token(piece.text, base + last, 0, 0))
             base += last + 1 + gap
         return tantivy.PreTokenizedString("", tokens)
+
+    def _has_long(self, text: str) -> bool:
+        return self._words is not None and self._words.has_long(text)
+
+    def _mapped(self, text: str) -> tuple[str, Sequence[int] | None]:
+        origins = None
+        for char_filter in self._char_filters:
+            mapped = char_filter(text)
+            text = mapped.text
+            origins = _composed(origins, mapped.origins)
+        return text, origins
 
     def _tantivy_pieces(self, text: str) -> list[Piece]:
         typed = self._typed

@@ -38,7 +38,7 @@ def plainly_spaced(text: str) -> str | None:
     """Return a text with blanks for all that ``STANDARD`` leaves out; None for one that takes a closer look."""
     if not text.isascii():
         return None
-    text = text.translate(_SPACED)
+    text = f" {text.translate(_SPACED)} "
     for mark in _MARKS:  # within a word or a number each may belong to it
         if mark in text:
             text = text.replace(f"{mark} ", "  ").replace(f" {mark}", "  ")
