@@ -17,10 +17,12 @@ import tantivy
 from antiphon.domain.store import Write
 from antiphon.engine import LocalEngine, manifest, pieces
 from antiphon.engine.derived import Derived, Job
+from antiphon.engine.lexicons import Lexicons
 from antiphon.engine.pieces import Limits
 from antiphon.engine.store import Store
 from tests.engine.conftest import MAPPING, OFF, put
 
+RECONCILE = Derived.reconcile
 LAZY = Limits(seal_documents=10**9, graph_vectors=10**9, idle_s=10**9)
 """Nothing happens by itself."""
 
@@ -76,6 +78,40 @@ def graphs_of(store: Store) -> list[bool]:
     found = [part.vectors["vec"].graph is not None for part in held.view.table().parts]
     held.close()
     return found
+
+
+def test_texts_are_compared_with_the_documents_after_a_process_died(
+    opened: Callable[..., Store], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    compared: list[int] = []
+
+    def reconcile(self: Derived, lexicons: Lexicons) -> int:
+        compared.append(self.seq)
+        return RECONCILE(self, lexicons)
+
+    monkeypatch.setattr(Derived, "reconcile", reconcile)
+    fill(opened(), 20)
+    store = opened()
+    assert not compared
+    store.write([Write("0", None)])
+    fill(store, 5, 20)
+    shutil.copytree(tmp_path / "index", tmp_path / "left behind")
+    left = Store(tmp_path / "left behind", MAPPING, OFF, LAZY)
+    assert compared
+    assert ids_of(left) == ids_of(store)
+    left.close()
+
+
+def test_a_text_index_of_another_time_is_noticed(opened: Callable[..., Store], tmp_path: Path) -> None:
+    lexicons = tmp_path / "index" / "lex" / "0"
+    fill(opened(), 20)
+    opened().close()
+    shutil.copytree(lexicons, tmp_path / "old")
+    fill(opened(), 20, 10)
+    opened().close()
+    shutil.rmtree(lexicons)
+    shutil.copytree(tmp_path / "old", lexicons)
+    assert len(ids_of(opened())) == 30
 
 
 def test_a_restart_reads_what_is_on_disk_and_derives_nothing(opened: Callable[..., Store]) -> None:

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from antiphon.query import SourceFilter, filter_source, merge_url, parse_search, parse_source
+from antiphon.domain.source import SourceFilter
+from antiphon.query import merge_url, parse_search, parse_source
 from tests.query.world import scope
 
 
@@ -51,9 +52,9 @@ def test_merge(body: dict[str, Any], parameters: dict[str, str], expected: dict[
     ],
 )
 def test_source(wanted: Any, expected: Any) -> None:
-    assert filter_source({"a": 1, "o": {"x": 1, "y": {"z": 2}}, "v": [1, 2]}, parse_source(wanted)) == expected
+    assert parse_source(wanted).shown({"a": 1, "o": {"x": 1, "y": {"z": 2}}, "v": [1, 2]}) == expected
 
 
 def test_a_filter_that_keeps_everything_copies_nothing() -> None:
     source = {"a": 1}
-    assert filter_source(source, SourceFilter()) is source
+    assert SourceFilter().shown(source) is source

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from antiphon.domain.bulk import Action, Operation
-from antiphon.domain.source import SourceChoice
+from antiphon.domain.source import SourceFilter
 from antiphon.domain.store import VersionType
 from antiphon.errors import AntiphonError, ContentParse, IllegalArgument, ParseError, ValidationError
 from antiphon.wire.bulk import BulkDefaults, read_bulk
@@ -64,7 +64,7 @@ def test_metadata_and_defaults() -> None:
     assert (first.if_seq_no, first.if_primary_term) == (3, 1)
     assert (second.operation, second.index, second.id, second.pipeline) == (Operation.CREATE, "b", None, "p")
     assert (second.version, second.version_type) == (2, VersionType.EXTERNAL)
-    assert (third.retry_on_conflict, third.fetch) == (3, SourceChoice(includes=("a*",)))
+    assert (third.retry_on_conflict, third.fetch) == (3, SourceFilter(includes=("a*",)))
     assert third.update is not None
     assert third.update.doc == {"z": 1}
 
@@ -86,15 +86,15 @@ def test_what_is_written_is_read(actions: list[tuple[str, str | int, dict[str, A
     assert [orjson.loads(one.source) for one in found if one.operation is not Operation.DELETE] == sent
 
 
-CHOICES: list[tuple[SourceChoice, dict[str, Any]]] = [
-    (SourceChoice(), {"a": {"b": 1, "c": 2}, "d": [{"e": 1, "f": 2}], "v": [0.1]}),
-    (SourceChoice(includes=("a",)), {"a": {"b": 1, "c": 2}}),
-    (SourceChoice(includes=("a.b", "d.e")), {"a": {"b": 1}, "d": [{"e": 1}]}),
-    (SourceChoice(excludes=("v", "*.c")), {"a": {"b": 1}, "d": [{"e": 1, "f": 2}]}),
-    (SourceChoice(includes=("a",), excludes=("a.b",)), {"a": {"c": 2}}),
+CHOICES: list[tuple[SourceFilter, dict[str, Any]]] = [
+    (SourceFilter(), {"a": {"b": 1, "c": 2}, "d": [{"e": 1, "f": 2}], "v": [0.1]}),
+    (SourceFilter(includes=("a",)), {"a": {"b": 1, "c": 2}}),
+    (SourceFilter(includes=("a.b", "d.e")), {"a": {"b": 1}, "d": [{"e": 1}]}),
+    (SourceFilter(excludes=("v", "*.c")), {"a": {"b": 1}, "d": [{"e": 1, "f": 2}]}),
+    (SourceFilter(includes=("a",), excludes=("a.b",)), {"a": {"c": 2}}),
 ]
 
 
 @pytest.mark.parametrize(("choice", "kept"), CHOICES)
-def test_part_of_a_source(choice: SourceChoice, kept: dict[str, Any]) -> None:
+def test_part_of_a_source(choice: SourceFilter, kept: dict[str, Any]) -> None:
     assert choice.of({"a": {"b": 1, "c": 2}, "d": [{"e": 1, "f": 2}], "v": [0.1]}) == kept

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
-from antiphon.domain.source import SourceChoice
+from antiphon.domain.source import SourceFilter
 from antiphon.domain.store import VersionType
 from antiphon.domain.truncation import Truncation
 from antiphon.domain.update import Update
@@ -44,7 +44,7 @@ class Action:
     if_primary_term: int | None = None
     retry_on_conflict: int = 0
     require_alias: bool = False
-    fetch: SourceChoice | None = None
+    fetch: SourceFilter | None = None
     update: Update | None = None
 
     def check(self) -> None:

@@ -17,7 +17,7 @@ _EMPTY: tuple[Any, ...] = (None, {}, [])
 
 
 @dataclass(frozen=True, slots=True)
-class SourceChoice:
+class SourceFilter:
     """Dotted patterns with ``*``; one that names an object keeps all below it; excludes win; no includes means all."""
 
     enabled: bool = True
@@ -36,6 +36,10 @@ class SourceChoice:
         wanted = tuple(_compiled(pattern) for pattern in self.includes)
         unwanted = tuple(_compiled(pattern) for pattern in self.excludes)
         return _object(source, "", not wanted, wanted, unwanted)
+
+    def shown(self, source: Mapping[str, Any]) -> Mapping[str, Any] | None:
+        """Return the wanted part; None when there is to be none at all."""
+        return self.of(source) if self.enabled else None
 
 
 def parse_document(source: memoryview | bytes) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from antiphon.domain.source import SourceChoice
+from antiphon.domain.source import SourceFilter
 from antiphon.domain.update_script import Operation, UpdateScript
 from antiphon.errors import DocumentMissing
 
@@ -21,7 +21,7 @@ class Update:
     detect_noop: bool = True
     script: UpdateScript | None = None
     scripted_upsert: bool = False
-    fetch: SourceChoice | None = None
+    fetch: SourceFilter | None = None
 
 
 @dataclass(frozen=True, slots=True)

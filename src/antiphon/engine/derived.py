@@ -118,6 +118,17 @@ class Derived:
         self._lexicons = lexicons
         return sum(seq <= self._sealed_until for seq in seqs)
 
+    @property
+    def has_as_many_texts(self) -> bool:
+        """True when the lexicons hold as many texts as live: a quick look for files that are missing."""
+        paths = dict.fromkeys(("", *self._lexicons.paths(), *self._nested_paths()))
+        return all(len(self._text_keys(path)) == self._lexicons.size(path) for path in paths)
+
+    @property
+    def generation(self) -> int:
+        """The number of the lexicons' folder."""
+        return self._generation
+
     def view(self) -> View:
         """Make the text durable and return everything as one immutable view."""
         segments = [piece.segment for piece in self._pieces]

@@ -36,7 +36,6 @@ from antiphon.query import (
     Search,
     SearchHit,
     TermsSet,
-    filter_source,
 )
 
 
@@ -67,7 +66,7 @@ def fetch_rows(
             SearchHit(
                 id=stored.id,
                 score=score,
-                source=filter_source(source, fetch.source) if shows_source else None,
+                source=fetch.source.shown(source) if shows_source else None,
                 routing=stored.routing,
                 version=stored.version if fetch.version else None,
                 seq_no=stored.seq_no if fetch.seq_no_primary_term else None,
@@ -206,7 +205,7 @@ def _object_hit(
         _deepest(nested).update({"_nested": place} if nested else place)
         before = path
     fetch = wanted.fetch or Fetch()
-    kept = filter_source(inner, fetch.source) if fetch.source.enabled and isinstance(inner, Mapping) else None
+    kept = fetch.source.shown(inner) if isinstance(inner, Mapping) else None
     return SearchHit(id=stored.id, score=score, source=kept, routing=stored.routing, nested=nested)
 
 

@@ -6,8 +6,9 @@ A slot is on disk before anything that is indexed in it: after a crash no field 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import orjson
@@ -96,12 +97,20 @@ class Lexicons:
             return np.zeros(0, np.int64)
         return np.sort(lexicon.commit().all(tantivy.Query.all_query())[0])
 
+    def size(self, path: str) -> int:
+        """Return how many documents or objects are indexed and committed, superseded ones not counted."""
+        return self._by_path[path].view().size if path in self._by_path else 0
+
+    def stamps(self) -> dict[str, int]:
+        """Return the number of the last commit of each."""
+        return {path: _meta(place)["opstamp"] for path, place in self._places()}
+
     def dead_share(self, after: int) -> float:
         """Return the largest share of superseded entries in a text index (0..1); looks once per ``after`` removals."""
         if self._folder is None or self._removed < after:
             return 0.0
         self._removed = 0
-        return max((_dead_share(place) for place in self._folder.iterdir() if place.is_dir()), default=0.0)
+        return max((_dead_share(place) for _, place in self._places()), default=0.0)
 
     def close(self) -> None:
         """Let merges finish and free the folder. Idempotent."""
@@ -128,6 +137,11 @@ class Lexicons:
         if new:
             self._remember()
 
+    def _places(self) -> Iterator[tuple[str, Path]]:
+        for number, path in enumerate(self._by_path):
+            if (place := self._place(number)) is not None:
+                yield path, place
+
     def _place(self, number: int) -> Path | None:
         return None if self._folder is None else self._folder / str(number)
 
@@ -147,8 +161,13 @@ class Lexicons:
         sync_folder(self._folder)
 
 
+def _meta(place: Path) -> dict[str, Any]:
+    meta: dict[str, Any] = orjson.loads((place / "meta.json").read_bytes())
+    return meta
+
+
 def _dead_share(place: Path) -> float:
-    segments = orjson.loads((place / "meta.json").read_bytes())["segments"]
+    segments = _meta(place)["segments"]
     entries = sum(segment["max_doc"] for segment in segments)
     dead = sum((segment.get("deletes") or {}).get("num_deleted_docs", 0) for segment in segments)
     return dead / entries if entries else 0.0

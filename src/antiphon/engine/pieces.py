@@ -119,10 +119,18 @@ def loaded(named: Sealed, living: NDArray[np.int64], mapping: IndexMapping, plac
         if (graph := _loaded_graph(place / f"{number}.graph", column)) is not None:
             segment = with_graph(segment, path, name, graph)
     keys = segment.tables[""].keys
-    piece = Piece(segment, np.isin(keys, living, assume_unique=True), named.number)
+    piece = Piece(segment, _alive(keys, living), named.number)
     if piece.sealed != named:
         raise Unusable(f"{place} holds other documents than expected")
     return piece
+
+
+def _alive(keys: NDArray[np.int64], living: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Which of the keys are in ``living``; both ascend, and mostly all of them are."""
+    start, end = np.searchsorted(living, (keys[0], keys[-1] + 1))
+    if np.array_equal(living[start:end], keys):
+        return np.ones(len(keys), np.bool_)
+    return np.isin(keys, living, assume_unique=True)
 
 
 @dataclass(frozen=True, slots=True)

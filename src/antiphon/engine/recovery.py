@@ -7,6 +7,7 @@ import shutil
 from pathlib import Path
 
 import numpy as np
+import orjson
 
 from antiphon.domain.mapping import IndexMapping
 from antiphon.engine.analysis import Analyzers
@@ -19,6 +20,7 @@ from antiphon.engine.pieces import loaded
 
 _LOG = logging.getLogger(__name__)
 _NOTE = "manifest"
+_TEXTS = "texts"
 
 
 def opened(
@@ -64,6 +66,15 @@ def save(derived: Derived, documents: Documents, making: str) -> None:
     documents.note(_NOTE, derived.manifest(making).dump())
 
 
+def note_texts(derived: Derived, documents: Documents) -> None:
+    """Remember at the end of a process that the lexicons hold everything, so that the next need not compare."""
+    documents.note(_TEXTS, _texts(derived, documents))
+
+
+def _texts(derived: Derived, documents: Documents) -> str:
+    return orjson.dumps([documents.last_seq, derived.generation, derived.lexicons.stamps()]).decode()
+
+
 def _loaded(places: Places, documents: Documents, mapping: IndexMapping, analyzers: Analyzers, making: str) -> Derived:
     text = documents.noted(_NOTE)
     if text is None:
@@ -80,7 +91,8 @@ def _loaded(places: Places, documents: Documents, mapping: IndexMapping, analyze
         if derived.documents != np.count_nonzero(living <= manifest.until):
             raise Unusable("some documents are missing from them")
         derived.take_columns(documents.last_seq)
-        if lacking := derived.reconcile(lexicons):
+        whole = documents.noted(_TEXTS) == _texts(derived, documents) and derived.has_as_many_texts
+        if not whole and (lacking := derived.reconcile(lexicons)):
             _LOG.warning("the text index lacked [%d] documents, which were indexed again", lacking)
     except SlotsExhausted as error:
         derived.close()

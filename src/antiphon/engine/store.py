@@ -25,7 +25,7 @@ from antiphon.engine.manifest import Places, making_of
 from antiphon.engine.pack import text_rows
 from antiphon.engine.pending import Pending, Run
 from antiphon.engine.pieces import Limits
-from antiphon.engine.recovery import fresh, opened, save
+from antiphon.engine.recovery import fresh, note_texts, opened, save
 from antiphon.engine.snapshot import HeldSnapshot
 from antiphon.errors import AntiphonError
 
@@ -256,8 +256,11 @@ class Store:
                 return
             self._closed = True
             try:
-                if keep and self._places is not None:
+                if kept := keep and self._places is not None:
                     self.flush()
+                self._derived.close()
+                if kept:
+                    note_texts(self._derived, self._documents)
             finally:
                 self._derived.close()
                 self._documents.close()

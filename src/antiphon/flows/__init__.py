@@ -10,6 +10,7 @@ from antiphon.flows.pipelines import PipelineRunner
 from antiphon.flows.ports import Answer, Gauges, Ports, StagedZip, Stored
 from antiphon.flows.search import SearchRequest
 from antiphon.flows.search_contexts import keep_alive_ms
+from antiphon.flows.templates import Templates
 
 __all__ = [
     "Answer",
@@ -25,6 +26,7 @@ __all__ = [
     "SearchRequest",
     "StagedZip",
     "Stored",
+    "Templates",
     "TextEmbedder",
     "keep_alive_ms",
 ]

@@ -8,7 +8,7 @@ import orjson
 
 from antiphon.domain.bulk import Action, Operation
 from antiphon.domain.by_query import ByQuery, Destination
-from antiphon.domain.source import SourceChoice
+from antiphon.domain.source import SourceFilter
 from antiphon.domain.store import StoredDocument, VersionType
 from antiphon.domain.update_script import Operation as ScriptOperation
 from antiphon.domain.update_script import UpdateScript
@@ -22,7 +22,7 @@ class Copier:
         if asked.destination is None:
             raise IllegalArgument("[dest] of _reindex is missing")
         self._destination: Destination = asked.destination
-        self._choice = SourceChoice(True, asked.includes, asked.excludes)
+        self._choice = SourceFilter(True, asked.includes, asked.excludes)
         self._script = script
 
     def copy(self, _index: str, document: StoredDocument) -> Action | None:

@@ -70,7 +70,6 @@ from antiphon.query.nodes import (
     ScoreMode,
     ScriptScore,
     SortKey,
-    SourceFilter,
     TermsSet,
 )
 from antiphon.query.page import Page, PageHit
@@ -99,7 +98,6 @@ from antiphon.query.script import (
     VectorFunction,
 )
 from antiphon.query.search import Collapse, EmbedText, Rescore, Search, Slot, Vector
-from antiphon.query.source_filter import filter_source
 from antiphon.query.url import merge_url, url_parameters, url_query
 
 __all__ = [
@@ -191,7 +189,6 @@ __all__ = [
     "SinglePartial",
     "Slot",
     "SortKey",
-    "SourceFilter",
     "Sparse",
     "TermsAggregation",
     "TermsSet",
@@ -209,7 +206,6 @@ __all__ = [
     "check_legs",
     "compare_sort",
     "compiled_pattern",
-    "filter_source",
     "finish",
     "finish_all",
     "fuse",

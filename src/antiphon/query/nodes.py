@@ -12,6 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from antiphon.domain.source import SourceFilter
 from antiphon.query.leaves import (
     Exists,
     Ids,
@@ -29,6 +30,8 @@ from antiphon.query.leaves import (
     TextTerms,
 )
 from antiphon.query.script import Expression
+
+_ALL = SourceFilter()
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,15 +191,6 @@ class SortKey:
 
 
 @dataclass(frozen=True, slots=True)
-class SourceFilter:
-    """Which part of ``_source`` a hit carries; patterns with ``*``, excludes win; ``enabled`` False: none at all."""
-
-    enabled: bool = True
-    includes: tuple[str, ...] = ()
-    excludes: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
 class FieldRequest:
     """One entry of ``fields`` or ``docvalue_fields``: a name or pattern, and how to render dates."""
 
@@ -238,7 +232,7 @@ class InnerHits:
 class Fetch:
     """What a hit shows besides index, id and score."""
 
-    source: SourceFilter = SourceFilter()
+    source: SourceFilter = _ALL
     fields: tuple[FieldRequest, ...] = ()
     docvalue_fields: tuple[FieldRequest, ...] = ()
     no_stored: bool = False

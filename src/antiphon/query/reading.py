@@ -128,3 +128,13 @@ def minimum(where: str, value: object) -> str | None:
     if not _MINIMUM.fullmatch(spelled):
         raise IllegalArgument(f"Failed to parse [minimum_should_match] of [{where}]: [{spelled}]")
     return spelled
+
+
+def total_hits(value: Any) -> bool | int:
+    """Return the ``track_total_hits`` of a search: True counts all, False none, a number up to that many."""
+    if isinstance(value, bool) or value in ("true", "false"):
+        return value in (True, "true")
+    count = integer("track_total_hits", value)
+    if count < -1:
+        raise IllegalArgument(f"[track_total_hits] parameter must be positive or equals to -1, got {count}")
+    return True if count == -1 else count

@@ -8,6 +8,7 @@ from typing import Any
 from antiphon.domain.dates import DEFAULT_FORMAT, write_date
 from antiphon.domain.field import Field, FieldType
 from antiphon.domain.mapping import IndexMapping
+from antiphon.domain.source import SourceFilter
 from antiphon.query.nodes import (
     Fetch,
     FieldRequest,
@@ -15,7 +16,6 @@ from antiphon.query.nodes import (
     InnerHits,
     Query,
     SortKey,
-    SourceFilter,
 )
 
 Json = dict[str, Any]

@@ -8,7 +8,7 @@ from urllib.parse import quote
 import orjson
 
 from antiphon.domain.bulk import Action, Done, Operation
-from antiphon.domain.source import SourceChoice
+from antiphon.domain.source import SourceFilter
 from antiphon.domain.store import VersionType
 from antiphon.errors import AntiphonError, IllegalArgument, MissingResource
 from antiphon.flows import Refresh
@@ -74,7 +74,7 @@ def source(call: Call) -> Reply:
     found_in, found = call.node.documents.get(name, doc_id, refresh=call.flag("refresh"))
     if found is None:
         raise MissingResource(f"Document not found [{found_in.name}]/[{doc_id}]")
-    return Reply(_plain(call, shown_source(found.source, read_source_parameters(call.query) or SourceChoice())))
+    return Reply(_plain(call, shown_source(found.source, read_source_parameters(call.query) or SourceFilter())))
 
 
 def mget(call: Call) -> Reply:

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
 from antiphon.errors import IllegalArgument, IndexTemplateMissing, MissingResource, ValidationError
+from antiphon.flows import Templates
 from antiphon.rest.call import Call, Reply, Route
 from antiphon.rest.index_options import ACKNOWLEDGED, WAITS
 from antiphon.wire.template import (
@@ -21,29 +26,70 @@ _UNNAMED = "simulate_template"
 """What a template is called that is sent without a name."""
 
 
-def put_index(call: Call) -> Reply:
-    """Write an index template."""
-    indices = call.node.indices
-    template = read_index_template(call.json())
-    indices.templates.put_index(call.params["name"], template, indices.check_body, create=call.flag("create"))
-    return ACKNOWLEDGED
+@dataclass(frozen=True, slots=True)
+class _Kind:
+    """One sort of template: what reads and writes its JSON, and the methods of ``Templates`` that hold it.
+
+    ``member`` is its name in a list; None where answers are by name, and a missing one is an empty answer.
+    """
+
+    member: str | None
+    read: Callable[[Any], Any]
+    write: Callable[[Any], Any]
+    put: Callable[..., None]
+    held: Callable[[Templates, str], Mapping[str, Any]]
+    delete: Callable[[Templates, str], bool]
+
+    def routes(self, path: str) -> tuple[Route, ...]:
+        """Return its routes, the simulations apart."""
+        named = f"{path}/{{name}}"
+        return (
+            Route("GET", path, self.get, _GET),
+            Route("GET", named, self.get, _GET),
+            Route("PUT POST", named, self.store, _PUT),
+            Route("DELETE", named, self.remove, WAITS),
+        )
+
+    def store(self, call: Call) -> Reply:
+        """Write one."""
+        indices, template = call.node.indices, self.read(call.json())
+        self.put(indices.templates, call.params["name"], template, indices.check_body, create=call.flag("create"))
+        return ACKNOWLEDGED
+
+    def get(self, call: Call) -> Reply:
+        """Those of a name or pattern; 404 for a name that is not there."""
+        name = call.params.get("name", "*")
+        found = {key: self.write(value) for key, value in self.held(call.node.indices.templates, name).items()}
+        missing = not found and "*" not in name
+        if self.member is None:
+            return Reply(found, 404 if missing else 200)
+        if missing:
+            raise MissingResource(f"{self.member.replace('_', ' ')} matching [{name}] not found")
+        return Reply({f"{self.member}s": [{"name": key, self.member: value} for key, value in found.items()]})
+
+    def remove(self, call: Call) -> Reply:
+        """Delete those of a name or pattern; IndexTemplateMissing when there are none, other than for ``*``.
+
+        Components that an index template uses stay.
+        """
+        name = call.params["name"]
+        if not self.delete(call.node.indices.templates, name) and name != "*":
+            raise IndexTemplateMissing(f"index_template [{name}] missing")
+        return ACKNOWLEDGED
 
 
-def get_index(call: Call) -> Reply:
-    """Index templates by name or pattern; 404 for a name that is not there."""
-    name = call.params.get("name", "*")
-    found = call.node.indices.templates.indexes(name)
-    _check_found("index template", name, found)
-    listed = [{"name": key, "index_template": write_index_template(value)} for key, value in found.items()]
-    return Reply({"index_templates": listed})
-
-
-def delete_index(call: Call) -> Reply:
-    """Delete index templates; IndexTemplateMissing when there are none of that name or pattern, other than ``*``."""
-    name = call.params["name"]
-    if not call.node.indices.templates.delete_index(name) and name != "*":
-        raise IndexTemplateMissing(f"index_template [{name}] missing")
-    return ACKNOWLEDGED
+_INDEX = _Kind(
+    "index_template", read_index_template, write_index_template,
+    Templates.put_index, Templates.indexes, Templates.delete_index,
+)  # fmt: skip
+_COMPONENT = _Kind(
+    "component_template", read_component_template, write_component_template,
+    Templates.put_component, Templates.components, Templates.delete_component,
+)  # fmt: skip
+_LEGACY = _Kind(
+    None, read_legacy_template, write_legacy_template,
+    Templates.put_legacy, Templates.legacy, Templates.delete_legacy,
+)  # fmt: skip
 
 
 def simulate_index(call: Call) -> Reply:
@@ -76,74 +122,11 @@ def simulate_template(call: Call) -> Reply:
     return Reply(write_simulated(found.body, found.overlapping))
 
 
-def put_component(call: Call) -> Reply:
-    """Write a component template."""
-    indices = call.node.indices
-    component = read_component_template(call.json())
-    indices.templates.put_component(call.params["name"], component, indices.check_body, create=call.flag("create"))
-    return ACKNOWLEDGED
-
-
-def get_component(call: Call) -> Reply:
-    """Component templates by name or pattern; 404 for a name that is not there."""
-    name = call.params.get("name", "*")
-    found = call.node.indices.templates.components(name)
-    _check_found("component template", name, found)
-    listed = [{"name": key, "component_template": write_component_template(value)} for key, value in found.items()]
-    return Reply({"component_templates": listed})
-
-
-def delete_component(call: Call) -> Reply:
-    """Delete component templates that no index template uses; IndexTemplateMissing as for index templates."""
-    name = call.params["name"]
-    if not call.node.indices.templates.delete_component(name) and name != "*":
-        raise IndexTemplateMissing(f"index_template [{name}] missing")
-    return ACKNOWLEDGED
-
-
-def put_legacy(call: Call) -> Reply:
-    """Write a legacy template."""
-    indices = call.node.indices
-    template = read_legacy_template(call.json())
-    indices.templates.put_legacy(call.params["name"], template, indices.check_body, create=call.flag("create"))
-    return ACKNOWLEDGED
-
-
-def get_legacy(call: Call) -> Reply:
-    """Legacy templates by name; 404 with an empty body for a name that is not there."""
-    name = call.params.get("name", "*")
-    found = call.node.indices.templates.legacy(name)
-    shown = {key: write_legacy_template(value) for key, value in found.items()}
-    return Reply(shown, 404 if not shown and "*" not in name else 200)
-
-
-def delete_legacy(call: Call) -> Reply:
-    """Delete legacy templates; IndexTemplateMissing as for index templates."""
-    name = call.params["name"]
-    if not call.node.indices.templates.delete_legacy(name) and name != "*":
-        raise IndexTemplateMissing(f"index_template [{name}] missing")
-    return ACKNOWLEDGED
-
-
-def _check_found(what: str, name: str, found: object) -> None:
-    if not found and "*" not in name:
-        raise MissingResource(f"{what} matching [{name}] not found")
-
-
 TEMPLATE_ROUTES: tuple[Route, ...] = (
-    Route("GET", "/_index_template", get_index, _GET),
-    Route("GET", "/_index_template/{name}", get_index, _GET),
-    Route("PUT POST", "/_index_template/{name}", put_index, _PUT),
-    Route("DELETE", "/_index_template/{name}", delete_index, WAITS),
+    *_INDEX.routes("/_index_template"),
     Route("POST", "/_index_template/_simulate_index/{name}", simulate_index, _PUT),
     Route("POST", "/_index_template/_simulate", simulate_template, _PUT),
     Route("POST", "/_index_template/_simulate/{name}", simulate_template, _PUT),
-    Route("GET", "/_component_template", get_component, _GET),
-    Route("GET", "/_component_template/{name}", get_component, _GET),
-    Route("PUT POST", "/_component_template/{name}", put_component, _PUT),
-    Route("DELETE", "/_component_template/{name}", delete_component, WAITS),
-    Route("GET", "/_template", get_legacy, _GET),
-    Route("GET", "/_template/{name}", get_legacy, _GET),
-    Route("PUT POST", "/_template/{name}", put_legacy, _PUT),
-    Route("DELETE", "/_template/{name}", delete_legacy, WAITS),
+    *_COMPONENT.routes("/_component_template"),
+    *_LEGACY.routes("/_template"),
 )

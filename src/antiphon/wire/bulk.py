@@ -9,12 +9,12 @@ from typing import Any
 import orjson
 
 from antiphon.domain.bulk import Action, Operation, RawAction
-from antiphon.domain.source import SourceChoice, token
+from antiphon.domain.source import SourceFilter, token
 from antiphon.domain.store import VersionType
 from antiphon.domain.update import Update
 from antiphon.errors import IllegalArgument, ParseError, ValidationError
+from antiphon.query import parse_source
 from antiphon.wire.document import read_update
-from antiphon.wire.source import read_source
 
 _OPERATIONS = {operation.value: operation for operation in Operation}
 _KEYS = {
@@ -35,7 +35,7 @@ class BulkDefaults:
     pipeline: str | None = None
     routing: str | None = None
     require_alias: bool = False
-    fetch: SourceChoice | None = None
+    fetch: SourceFilter | None = None
 
 
 Line = tuple[int, RawAction]
@@ -75,7 +75,7 @@ def read_raw_update(raw: RawAction) -> Update:
     """Return the update of an action line and its body; raises what ``read_update`` does."""
     update = read_update(raw.source or b"")
     wanted = raw.metadata.get("_source")
-    return update if update.fetch is not None or wanted is None else replace(update, fetch=read_source(wanted))
+    return update if update.fetch is not None or wanted is None else replace(update, fetch=parse_source(wanted))
 
 
 def _check_body(body: bytes) -> None:
@@ -149,7 +149,7 @@ def _action(number: int, raw: RawAction, defaults: BulkDefaults) -> Action:
         if value is None:
             continue
         if name == "_source":
-            found["fetch"] = read_source(value)
+            found["fetch"] = parse_source(value)
             continue
         found[name] = _scalar(key, name, value, number)
     kind = found.pop("op_type", None)

@@ -7,7 +7,7 @@ from typing import Any
 
 from antiphon.domain.by_query import BackgroundTask, ByQuery, ByQueryKind, Counts, Destination, TaskEnd
 from antiphon.errors import IllegalArgument, ParsingError, ValidationError
-from antiphon.wire.source import read_source
+from antiphon.query import parse_source
 
 _UPDATE_KEYS = frozenset({"query", "script", "max_docs", "size", "conflicts", "slice", "sort"})
 _REINDEX_KEYS = frozenset({"source", "dest", "script", "conflicts", "max_docs", "size"})
@@ -54,7 +54,7 @@ def read_reindex(body: Any, options: Mapping[str, Any]) -> ByQuery:
     problems += [] if isinstance(dest.get("index"), str) and dest["index"] else ["index is missing"]
     if problems:
         raise ValidationError(*problems)
-    choice = read_source(source["_source"]) if source.get("_source") is not None else None
+    choice = parse_source(source["_source"]) if source.get("_source") is not None else None
     size = {} if source.get("size") is None else {"batch": _number("size", source["size"])}
     return ByQuery(
         ByQueryKind.REINDEX,

@@ -9,12 +9,12 @@ from typing import Any
 import orjson
 
 from antiphon.domain.bulk import Done
-from antiphon.domain.source import SourceChoice, parse_document, token
+from antiphon.domain.source import SourceFilter, parse_document, token
 from antiphon.domain.store import StoredDocument
 from antiphon.domain.update import Update
 from antiphon.domain.update_script import script_of
 from antiphon.errors import ContentParse, ParseError, ValidationError
-from antiphon.wire.source import read_source
+from antiphon.query import parse_source
 
 _UPDATE_KEYS = frozenset({
     "doc", "upsert", "doc_as_upsert", "detect_noop", "script", "scripted_upsert", "_source", "lang", "params",
@@ -45,7 +45,7 @@ def read_update(source: memoryview | bytes) -> Update:
         upsert=upsert,
         detect_noop=_flag(body, "detect_noop", default=True),
         script=script,
-        fetch=read_source(body["_source"]) if body.get("_source") is not None else None,
+        fetch=parse_source(body["_source"]) if body.get("_source") is not None else None,
         **flags,
     )
 
@@ -56,7 +56,7 @@ class GetItem:
 
     index: str
     id: str
-    fetch: SourceChoice | None = None
+    fetch: SourceFilter | None = None
 
 
 def read_mget(body: Any, index: str | None) -> list[GetItem]:
@@ -96,7 +96,7 @@ def render_done(done: Done) -> dict[str, Any]:
     return body
 
 
-def render_get(index: str, doc_id: str, found: StoredDocument | None, fetch: SourceChoice | None) -> dict[str, Any]:
+def render_get(index: str, doc_id: str, found: StoredDocument | None, fetch: SourceFilter | None) -> dict[str, Any]:
     """Return a get's answer; the whole source is passed on as it is stored."""
     body: dict[str, Any] = {"_index": index, "_id": doc_id}
     if found is None:
@@ -105,13 +105,13 @@ def render_get(index: str, doc_id: str, found: StoredDocument | None, fetch: Sou
     if found.routing is not None:
         body["_routing"] = found.routing
     body["found"] = True
-    choice = fetch or SourceChoice()
+    choice = fetch or SourceFilter()
     if choice.enabled:
         body["_source"] = shown_source(found.source, choice)
     return body
 
 
-def shown_source(source: bytes, choice: SourceChoice) -> Any:
+def shown_source(source: bytes, choice: SourceFilter) -> Any:
     """Return the wanted part of a stored source, ready for orjson."""
     return orjson.Fragment(source) if choice.everything else choice.of(orjson.loads(source))
 
@@ -123,7 +123,7 @@ def _item(one: Any, index: str | None) -> GetItem:
     for key in one:
         if key not in known:
             raise ParseError(f"unknown parameter [{key}] in a document of _mget")
-    fetch = read_source(one["_source"]) if one.get("_source") is not None else None
+    fetch = parse_source(one["_source"]) if one.get("_source") is not None else None
     return GetItem(one.get("_index") or index or "", _id(one.get("_id")), fetch)
 
 

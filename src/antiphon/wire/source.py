@@ -3,19 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
-from antiphon.domain.source import SourceChoice
-from antiphon.query import parse_source
+from antiphon.domain.source import SourceFilter
 
 
-def read_source(value: Any) -> SourceChoice:
-    """Return the choice of a ``_source`` value: a boolean, a pattern, a list, or includes and excludes."""
-    found = parse_source(value)
-    return SourceChoice(found.enabled, found.includes, found.excludes)
-
-
-def read_source_parameters(query: Mapping[str, str]) -> SourceChoice | None:
+def read_source_parameters(query: Mapping[str, str]) -> SourceFilter | None:
     """Return the choice of the parameters ``_source``, ``_source_includes``, ``_source_excludes``; None without any."""
     word = query.get("_source")
     includes = _words(query.get("_source_includes") or query.get("_source_include"))
@@ -23,8 +15,8 @@ def read_source_parameters(query: Mapping[str, str]) -> SourceChoice | None:
     if word is None and not includes and not excludes:
         return None
     if word in ("true", "false", ""):
-        return SourceChoice(word != "false", includes, excludes)
-    return SourceChoice(True, _words(word) + includes, excludes)
+        return SourceFilter(word != "false", includes, excludes)
+    return SourceFilter(True, _words(word) + includes, excludes)
 
 
 def _words(text: str | None) -> tuple[str, ...]:

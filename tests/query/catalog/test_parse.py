@@ -4,27 +4,14 @@ from typing import Any
 
 import pytest
 
+from antiphon.domain.source import SourceFilter
 from antiphon.errors import AntiphonError, IllegalArgument, ParsingError, ValidationError
 from antiphon.query import CatalogSearch, Schema, required_matches
 from antiphon.query import parse_catalog_query as parse_query
 from antiphon.query import parse_catalog_search as parse_search
-from antiphon.query.catalog.clauses import (
-    Bool,
-    Exists,
-    Ids,
-    Match,
-    MatchAll,
-    MatchNone,
-    MatchPhrase,
-    Operator,
-    Prefix,
-    Query,
-    Range,
-    Term,
-    Terms,
-    Wildcard,
-)
-from antiphon.query.catalog.search import Metric, MetricAggregation, Missing, Sort, SourceFilter, TermsAggregation
+from antiphon.query.catalog.clauses import Bool, Exists, Match, MatchPhrase, Prefix, Query, Range, Term, Terms, Wildcard
+from antiphon.query.catalog.search import Metric, MetricAggregation, Missing, Sort, TermsAggregation
+from antiphon.query.leaves import Ids, MatchAll, MatchNone, Operator
 
 SCHEMA = Schema()
 
@@ -176,7 +163,7 @@ def test_a_whole_body() -> None:
     ("value", "source"),
     [
         (True, SourceFilter()),
-        ("false", SourceFilter(show=False)),
+        ("false", SourceFilter(enabled=False)),
         ("name", SourceFilter(includes=("name",))),
         (["name", "model_*"], SourceFilter(includes=("name", "model_*"))),
         ({"exclude": ["a"]}, SourceFilter(excludes=("a",))),
@@ -209,7 +196,7 @@ def test_source_filters(value: Any, source: SourceFilter) -> None:
         ({"search_after": [1, 2], "sort": "a"}, IllegalArgument, "search_after has 2 value(s) but sort has 1."),
         ({"search_after": [1], "sort": "_doc"}, IllegalArgument, "[search_after] with a sort on [_doc]"),
         ({"search_after": [1], "sort": "a", "from": 1}, ValidationError, "`from` parameter must be set to 0"),
-        ({"_source": {"only": []}}, ParsingError, "[_source] does not support [only]"),
+        ({"_source": {"only": []}}, ParsingError, "Unknown key for a START_ARRAY in [only]"),
         ({"track_total_hits": -2}, IllegalArgument, "[track_total_hits] parameter must be positive or equals to -1"),
         ({"track_scores": "yes"}, IllegalArgument, "Failed to parse value [yes] of [track_scores]"),
         ({"aggs": {"a": {"foo": {}}}}, ParsingError, "Unknown aggregation type [foo]"),

@@ -1,30 +1,11 @@
-"""What can be asked: one frozen type per query clause, closed by ``Query``; names and defaults are OpenSearch's."""
+"""What a catalog can be asked: one frozen type per query clause, closed by ``Query``; some are those of any search."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import StrEnum
 
+from antiphon.query.leaves import Ids, MatchAll, MatchNone, Operator
 from antiphon.query.reading import Scalar as Scalar
-
-
-class Operator(StrEnum):
-    """How the terms of a ``match`` combine."""
-
-    OR = "or"
-    AND = "and"
-
-
-@dataclass(frozen=True, slots=True)
-class MatchAll:
-    """Every document, score ``boost``."""
-
-    boost: float = 1.0
-
-
-@dataclass(frozen=True, slots=True)
-class MatchNone:
-    """No document."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,14 +46,6 @@ class Terms:
 
     field: str
     values: tuple[Scalar, ...]
-    boost: float = 1.0
-
-
-@dataclass(frozen=True, slots=True)
-class Ids:
-    """Documents by ``_id``."""
-
-    values: tuple[str, ...]
     boost: float = 1.0
 
 

@@ -20,12 +20,8 @@ from antiphon.query.catalog.analyse import terms_of
 from antiphon.query.catalog.clauses import (
     Bool,
     Exists,
-    Ids,
     Match,
-    MatchAll,
-    MatchNone,
     MatchPhrase,
-    Operator,
     Prefix,
     Query,
     Range,
@@ -35,6 +31,7 @@ from antiphon.query.catalog.clauses import (
     Wildcard,
 )
 from antiphon.query.catalog.schema import Document, FieldType, Schema, has_value, values_of
+from antiphon.query.leaves import Ids, MatchAll, MatchNone, Operator
 from antiphon.query.minimum import required_matches
 
 _K1 = 1.2

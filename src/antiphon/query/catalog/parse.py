@@ -7,7 +7,7 @@ from typing import Any
 
 from antiphon.errors import IllegalArgument, ParsingError, ValidationError
 from antiphon.query import reading
-from antiphon.query.catalog.clauses import MatchAll, Scalar
+from antiphon.query.catalog.clauses import Scalar
 from antiphon.query.catalog.parse_clause import parse_query
 from antiphon.query.catalog.schema import FieldType, Schema
 from antiphon.query.catalog.search import (
@@ -20,9 +20,10 @@ from antiphon.query.catalog.search import (
     MetricAggregation,
     Missing,
     Sort,
-    SourceFilter,
     TermsAggregation,
 )
+from antiphon.query.leaves import MatchAll
+from antiphon.query.parse.fetch import parse_source
 
 _KEYS = reading.words(
     "query from size sort search_after _source aggs aggregations track_total_hits track_scores min_score version "
@@ -58,9 +59,9 @@ def parse_search(body: object, schema: Schema | None = None) -> CatalogSearch:
         size=size,
         sort=sort,
         search_after=_search_after(given, sort),
-        source=_source(given.get("_source", True)),
+        source=parse_source(given.get("_source", True)),
         aggregations=_aggregations(given.get("aggs", given.get("aggregations")), fields),
-        track_total_hits=_track_total_hits(given.get("track_total_hits")),
+        track_total_hits=reading.total_hits(given.get("track_total_hits", MAX_RESULT_WINDOW)),
         track_scores=_flag(given, "track_scores"),
         min_score=None if given.get("min_score") is None else reading.number("min_score", given["min_score"]),
         version=_flag(given, "version"),
@@ -143,27 +144,6 @@ def _search_after(body: dict[str, Any], sort: tuple[Sort, ...]) -> tuple[Scalar 
     if any(key.field == DOC for key in sort):
         raise IllegalArgument("[search_after] with a sort on [_doc] is not supported in this search, sort on [_id]")
     return tuple(None if value is None else reading.scalar("search_after", value) for value in values)
-
-
-def _source(value: object) -> SourceFilter:
-    if isinstance(value, bool) or value in ("true", "false"):
-        return SourceFilter(show=value in (True, "true"))
-    if not isinstance(value, dict):
-        return SourceFilter(includes=reading.texts("_source", value))
-    reading.only("[_source]", value, {"includes", "include", "excludes", "exclude"})
-    includes = reading.texts("includes", value.get("includes", value.get("include", [])))
-    return SourceFilter(True, includes, reading.texts("excludes", value.get("excludes", value.get("exclude", []))))
-
-
-def _track_total_hits(value: object) -> bool | int:
-    if value is None:
-        return MAX_RESULT_WINDOW
-    if isinstance(value, bool) or value in ("true", "false"):
-        return value in (True, "true")
-    threshold = reading.integer("track_total_hits", value)
-    if threshold < -1:
-        raise IllegalArgument(f"[track_total_hits] parameter must be positive or equals to -1, got {threshold}")
-    return True if threshold == -1 else threshold
 
 
 def _aggregations(value: object, schema: Schema) -> Mapping[str, Aggregation]:

@@ -11,12 +11,8 @@ from antiphon.query import reading
 from antiphon.query.catalog.clauses import (
     Bool,
     Exists,
-    Ids,
     Match,
-    MatchAll,
-    MatchNone,
     MatchPhrase,
-    Operator,
     Prefix,
     Query,
     Range,
@@ -26,6 +22,7 @@ from antiphon.query.catalog.clauses import (
     Wildcard,
 )
 from antiphon.query.catalog.schema import FieldType, Schema
+from antiphon.query.leaves import Ids, MatchAll, MatchNone, Operator
 
 _MAX_DEPTH = 60
 _MAX_TERMS = 65_536

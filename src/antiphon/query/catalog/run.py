@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from antiphon.domain.pattern import star_pattern
 from antiphon.query.catalog.aggregate import aggregate
 from antiphon.query.catalog.clauses import Scalar
 from antiphon.query.catalog.match import Corpus
 from antiphon.query.catalog.schema import Document, Schema, values_of
-from antiphon.query.catalog.search import DOC, SCORE, CatalogSearch, Found, Hit, Missing, Sort, SourceFilter, Total
+from antiphon.query.catalog.search import DOC, SCORE, CatalogSearch, Found, Hit, Missing, Sort, Total
 
 _SortValues = tuple[Scalar | None, ...]
 
@@ -34,13 +33,12 @@ def run_search(search: CatalogSearch, documents: Sequence[Document], schema: Sch
         ordered = [match for match in ordered if after < _sort_key(match.values, sort)]
     page = ordered[search.from_ : search.from_ + search.size]
     scored = search.track_scores or any(key.field == SCORE for key in sort)
-    keep = _SourceKeeper(search.source)
     return Found(
         hits=tuple(
             Hit(
                 document=match.document,
                 score=match.score if scored else None,
-                source=keep.filtered(match.document.source),
+                source=search.source.shown(match.document.source),
                 sort=match.values if search.sort else None,
             )
             for match in page
@@ -102,36 +100,3 @@ def _sort_key(values: _SortValues, sort: tuple[Sort, ...]) -> tuple[Any, ...]:
         else:
             key.append((0, _Descending(_comparable(value)) if by.descending else _comparable(value)))
     return tuple(key)
-
-
-class _SourceKeeper:
-    """Applies a source filter; patterns are compiled once."""
-
-    def __init__(self, source: SourceFilter) -> None:
-        self._show = source.show
-        self._includes = [star_pattern(path) for path in source.includes]
-        self._excludes = [star_pattern(path) for path in source.excludes]
-
-    def filtered(self, source: Mapping[str, Any]) -> dict[str, Any] | None:
-        """Return the part of ``source`` that is shown, or None."""
-        return self._object(source, "", included=not self._includes) if self._show else None
-
-    def _object(self, source: Mapping[str, Any], prefix: str, *, included: bool) -> dict[str, Any]:
-        kept: dict[str, Any] = {}
-        for name, value in source.items():
-            path = prefix + name
-            if any(pattern.fullmatch(path) for pattern in self._excludes):
-                continue
-            wanted = included or any(pattern.fullmatch(path) for pattern in self._includes)
-            found = self._value(value, path, included=wanted)
-            if wanted or found not in (None, {}, []):
-                kept[name] = found
-        return kept
-
-    def _value(self, value: Any, path: str, *, included: bool) -> Any:
-        if isinstance(value, Mapping):
-            return self._object(value, f"{path}.", included=included)
-        if isinstance(value, (list, tuple)):
-            items = [self._value(item, path, included=included) for item in value]
-            return items if included else [item for item in items if item not in (None, {}, [])]
-        return value if included else None

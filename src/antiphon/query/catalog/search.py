@@ -8,8 +8,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from antiphon.query.catalog.clauses import MatchAll, Query, Scalar
+from antiphon.domain.source import SourceFilter
+from antiphon.query.catalog.clauses import Query, Scalar
 from antiphon.query.catalog.schema import Document
+from antiphon.query.leaves import MatchAll
 
 MAX_RESULT_WINDOW = 10_000
 SCORE = "_score"
@@ -31,15 +33,6 @@ class Sort:
     descending: bool = False
     missing: Missing = Missing.LAST
     largest: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class SourceFilter:
-    """Which paths of ``_source`` are shown: dotted, ``*`` matches any text; a path brings all below it."""
-
-    show: bool = True
-    includes: tuple[str, ...] = ()
-    excludes: tuple[str, ...] = ()
 
 
 class Metric(StrEnum):
@@ -101,7 +94,7 @@ class Hit:
 
     document: Document
     score: float | None
-    source: dict[str, Any] | None
+    source: Mapping[str, Any] | None
     sort: tuple[Scalar | None, ...] | None = None
 
 

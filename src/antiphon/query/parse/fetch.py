@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+from antiphon.domain.source import SourceFilter
 from antiphon.errors import IllegalArgument, ParsingError
 from antiphon.query import reading
 from antiphon.query.nodes import (
     Fetch,
     FieldRequest,
     HighlightField,
-    SourceFilter,
 )
 from antiphon.query.parse.options import Body, Parse
 from antiphon.query.parse.reasons import refused

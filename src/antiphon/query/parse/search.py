@@ -59,7 +59,7 @@ def parse_search(body: Body, scope: Scope) -> Search:
         search_after=_search_after(body, sort, from_),
         min_score=None if body.get("min_score") is None else reading.number("min_score", body["min_score"]),
         post_filter=None if body.get("post_filter") is None else parse_query(body["post_filter"], scope),
-        track_total_hits=_track_total(body.get("track_total_hits", 10_000)),
+        track_total_hits=reading.total_hits(body.get("track_total_hits", 10_000)),
         track_scores=reading.boolean("track_scores", body.get("track_scores", False)),
         terminate_after=reading.integer("terminate_after", body.get("terminate_after", 0)),
         aggregations=_aggregations(body, scope),
@@ -126,15 +126,6 @@ def _search_after(body: Body, sort: tuple[SortKey, ...], from_: int) -> tuple[An
     if len(given) != len(sort):
         raise ShardArgument(f"search_after has {len(given)} value(s) but sort has {len(sort)}.")
     return tuple(given)
-
-
-def _track_total(value: Any) -> bool | int:
-    if isinstance(value, bool) or value in ("true", "false"):
-        return value in (True, "true")
-    count = reading.integer("track_total_hits", value)
-    if count < -1:
-        raise IllegalArgument(f"[track_total_hits] parameter must be positive or equals to -1, got {count}")
-    return True if count == -1 else count
 
 
 def _aggregations(body: Body, scope: Scope) -> Any:
