@@ -20,11 +20,11 @@ from antiphon.encode.tokenize import Tokens
 from antiphon.errors import AntiphonError, InferenceError, QueueFull, TooLarge, Unavailable
 
 _GUESTS_S = 1.0
-"""So long after a small request, large ones run in halves of the budget: the next small one waits half as long."""
+"""So long after a small request, large ones run in small parts: the next small one waits a quarter as long."""
 _GATHER_S = 0.002
 """How long after a run those who were in it are waited for: a run for one of them would take longer."""
 _SMALL = 4
-"""A request is small when all its texts fit into this part of the budget."""
+"""A request is small when all its texts fit into this part of the budget, and small parts are of this size."""
 
 Row = TypeVar("Row")
 RowOut = TypeVar("RowOut", covariant=True)
@@ -275,8 +275,8 @@ class Worker(Generic[Row]):
             return None
         views = [Waiting(one.lengths[one.started :], fresh=one.started == 0) for one in self._waiting]
         large = any(one.cost > self._budget for one in self._waiting)
-        halved = large and time.monotonic() < self._guests_until
-        budget = self._budget // 2 if halved else self._budget
+        guests = large and time.monotonic() < self._guests_until
+        budget = self._budget // _SMALL if guests else self._budget
         step = next_step(views, budget, fresh_first=self._fresh_first, lanes=self._lanes, free=len(self._free))
         if step is None:
             return None
