@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from functools import cache
+from functools import lru_cache
 from typing import Any
 
 import tantivy
@@ -35,13 +35,13 @@ def _longest_word(options: Mapping[str, Any]) -> int:
     return length
 
 
-@cache
+@lru_cache(maxsize=16)
 def standard_words(longest: int = LONGEST_WORD) -> Words:
     """Return the standard tokenizer, the same for all indexes."""
     return Words(STANDARD, longest, STRETCHES, plainly_spaced)
 
 
-_words = cache(Words)
+_words = lru_cache(maxsize=16)(Words)
 
 
 def tokenizer(kind: str, options: Mapping[str, Any]) -> tuple[Cutter, Typed | None]:

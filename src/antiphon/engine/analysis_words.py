@@ -12,6 +12,8 @@ _JOINING = "\x1c\x1d\x1e\x1f\u202f"
 _KEPT = 1 << 16
 """Parts that are remembered, of at most ``_KEPT_LENGTH`` characters: some 10 MB."""
 _KEPT_LENGTH = 32
+_KEPT_IDEOGRAPHS = 8
+"""The same of those that fall into several words: whole sentences hardly come again."""
 
 
 class Words:
@@ -82,7 +84,8 @@ class _Known(dict[str, str]):
 
     def __missing__(self, part: str) -> str:
         found = self._look(part)
-        if len(part) <= _KEPT_LENGTH:
+        longest = _KEPT_LENGTH if part.isascii() or " " not in found else _KEPT_IDEOGRAPHS
+        if len(part) <= longest:
             if len(self) >= _KEPT:
                 self.clear()
             self[part] = found
