@@ -27,6 +27,8 @@ from antiphon.errors import AntiphonError, IllegalArgument
 from antiphon.settings import LogLevel, Settings, settings_table
 
 _log = logging.getLogger("antiphon")
+_LOOKS = 20
+"""A registration starts its deploy right after its end: so often it is looked for, then we ask why there is none."""
 
 
 def _flag(name: str) -> Any:
@@ -164,9 +166,11 @@ def _provide(app: Any, settings: Settings, server: _Server) -> None:
 
 
 def _follow_deploy(app: Any, package: Any, source: str, server: _Server) -> None:
+    looks = 0
     while not server.should_exit:
         model = app.provided(package)
-        if model is not None and model.model_state is ModelState.REGISTERED:
+        looks = looks + 1 if model is not None and model.model_state is ModelState.REGISTERED else 0
+        if looks > _LOOKS:
             app.provide(package, source)  # its deploy has not begun; when it cannot, this says why
         if model is None or model.model_state in (ModelState.DEPLOY_FAILED, ModelState.UNDEPLOYED):
             errors = [
