@@ -255,14 +255,15 @@ class Store:
             if self._closed:
                 return
             self._closed = True
+            sealed = False
             try:
-                if kept := keep and self._places is not None:
+                if keep and self._places is not None:
                     self.flush()
-                self._derived.close()
-                if kept:
-                    note_texts(self._derived, self._documents)
+                    sealed = True
             finally:
                 self._derived.close()
+                if sealed:
+                    note_texts(self._derived, self._documents)
                 self._documents.close()
 
     def _open(self) -> Derived:

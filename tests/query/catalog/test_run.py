@@ -159,6 +159,7 @@ def test_pages_and_totals() -> None:
     assert search({"track_total_hits": False}).total is None
     assert search({"track_total_hits": 3}).total == Total(3, "gte")
     assert search({"track_total_hits": True}).total == Total(4)
+    assert search({"track_total_hits": None}).total == Total(4)
     assert search({}, []) == Found((), Total(0), None)
     assert search({"query": {"match": {"name": "e5"}}, "min_score": 99}).total == Total(0)
 

@@ -53,6 +53,7 @@ def parse_search(body: object, schema: Schema | None = None) -> CatalogSearch:
     _check_keys(given)
     from_, size = _window(given)
     sort = _sort(given.get("sort"), fields)
+    track = given.get("track_total_hits")
     return CatalogSearch(
         query=MatchAll() if given.get("query") is None else parse_query(given["query"], fields),
         from_=from_,
@@ -61,7 +62,7 @@ def parse_search(body: object, schema: Schema | None = None) -> CatalogSearch:
         search_after=_search_after(given, sort),
         source=parse_source(given.get("_source", True)),
         aggregations=_aggregations(given.get("aggs", given.get("aggregations")), fields),
-        track_total_hits=reading.total_hits(given.get("track_total_hits", MAX_RESULT_WINDOW)),
+        track_total_hits=MAX_RESULT_WINDOW if track is None else reading.total_hits(track),
         track_scores=_flag(given, "track_scores"),
         min_score=None if given.get("min_score") is None else reading.number("min_score", given["min_score"]),
         version=_flag(given, "version"),
