@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 import zipfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -82,6 +83,18 @@ def test_a_vector_depends_neither_on_its_batch_nor_on_concurrency(encoder: Model
     singles = [answer.rows[0] for answer in answers[1:-1]]
     for rows in (answers[0].rows, singles, answers[-1].rows[::-1]):
         assert min(cosine(row, other) for row, other in zip(rows, alone, strict=False)) >= 0.99999
+
+
+def test_single_texts_get_graphs_of_their_own_and_the_same_vectors(encoder: ModelEncoder) -> None:
+    texts = [f"query: {'word ' * (1 + i % 12)}{i}" for i in range(72)]
+    together = encoder.encode(texts).rows
+    alone = [encoder.encode([text]).rows[0] for text in texts[:36]]
+    until = time.monotonic() + 60
+    while len(encoder.stats().fixed_widths) < 2:
+        assert time.monotonic() < until, encoder.stats()
+        time.sleep(0.01)
+    alone += [encoder.encode([text]).rows[0] for text in texts[36:]]
+    assert min(cosine(row, other) for row, other in zip(alone, together, strict=True)) >= 0.99999
 
 
 def test_int8_says_what_it_costs(loader: Loader, folder: Path) -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ import pytest
 from antiphon.domain.deployment import Precision
 from antiphon.domain.model import ModelConfig, Pooling
 from antiphon.encode import FakeLoader, Loader
-from antiphon.encode.backends import OnnxRuntime, OpenVino, has_fast_bf16
+from antiphon.encode.backends import EngineFailure, FixedRun, OnnxRuntime, OpenVino, has_fast_bf16
 from antiphon.encode.probes import cosine
 from antiphon.errors import InferenceError, QueueFull, Unavailable
 from tests.support.tiny import tiny_folder, tokenizer_of_bytes
@@ -126,6 +127,32 @@ def test_concurrent_callers_get_the_vectors_they_get_alone(tmp_path: Path) -> No
         singles = list(pool.map(lambda text: encoder.encode([text]).rows[0], texts))
     for row, other in zip(singles + bulk.result().rows, alone * 4, strict=True):
         assert cosine(row, other) >= 0.99999
+
+
+def not_there(width: int) -> FixedRun:
+    raise EngineFailure(f"no graph for {width} tokens")
+
+
+def other_vectors(width: int) -> FixedRun:
+    return lambda feeds, output: np.random.default_rng(width).normal(size=(1, width, 8)).astype(np.float32)
+
+
+@pytest.mark.parametrize(("fixed", "said"), [(not_there, "no graph for"), (other_vectors, "another vector")])
+def test_a_graph_of_one_shape_that_fails_its_proof_is_not_used(
+    fixed: Callable[[int], FixedRun],
+    said: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monkeypatch.setattr(OpenVino, "fixed", lambda self, width: fixed(width))
+    encoder = Loader().load(tiny_folder(tmp_path), E5, Precision.FP32)
+    texts = [f"query: text {i}" for i in range(64)]
+    together = encoder.encode(texts).rows
+    alone = [encoder.encode([text]).rows[0] for text in texts]
+    encoder.close()
+    assert said in caplog.text
+    assert min(cosine(row, other) for row, other in zip(alone, together, strict=True)) >= 0.99999
 
 
 def test_models_of_one_file_share_it_and_do_not_disturb_each_other(tmp_path: Path) -> None:

@@ -14,7 +14,6 @@ from hypothesis import strategies as st
 
 from antiphon.domain.mapping import IndexMapping
 from antiphon.engine.execute import count, matching, search
-from antiphon.engine.memory import memory_view
 from antiphon.engine.view import View
 from antiphon.query import Search
 from antiphon.query.aggregations import Metric, MetricKind, TermsAggregation
@@ -35,6 +34,7 @@ from antiphon.query.nodes import (
     SortKey,
 )
 from antiphon.query.partial import BucketsPartial, MetricPartial
+from tests.support.memory_view import memory_view
 
 MAPPING = IndexMapping.parse(
     {

@@ -38,7 +38,10 @@ class DeployReport:
 
 @dataclass(frozen=True, slots=True)
 class EncoderStats:
-    """Counters of one loaded encoder since its deploy: texts, tokens kept, and what truncation took."""
+    """Counters of one loaded encoder since its deploy: texts, tokens kept, and what truncation took.
+
+    ``fixed_widths``: the lengths, in tokens, for which single texts have a graph of their own by now.
+    """
 
     texts: int = 0
     tokens: int = 0
@@ -47,3 +50,4 @@ class EncoderStats:
     batches: int = 0
     rejected_requests: int = 0
     queued_texts: int = 0
+    fixed_widths: tuple[int, ...] = ()

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
 from antiphon.domain.deployment import DeployReport, EncoderStats
 from antiphon.domain.model import ModelConfig, Pooling
-from antiphon.encode.backends import Backend, EngineFailure
+from antiphon.encode.backends import Backend, EngineFailure, FixedRun
 from antiphon.encode.batching import padded_length
 from antiphon.encode.encoding import Encoding, Floats
+from antiphon.encode.fixed import FixedWidths
 from antiphon.encode.pooling import normalize, pool
 from antiphon.encode.recent import Recent
 from antiphon.encode.tokenize import TextTokenizer, Tokens
@@ -44,9 +47,14 @@ class Graph:
         """Return the length to which a batch is padded whose longest text has ``length`` tokens."""
         return padded_length(length, self.backend.length_multiple, self._max_tokens)
 
-    def run(self, tokens: Sequence[Tokens], lane: int | None = None) -> list[Floats]:
-        """Return one vector per text, computed as one padded batch; EngineFailure from the engine."""
-        width = self.width(max(len(one.ids) for one in tokens))
+    def run(
+        self, tokens: Sequence[Tokens], lane: int | None = None, *, fixed: tuple[int, FixedRun] | None = None
+    ) -> list[Floats]:
+        """Return one vector per text, computed as one padded batch; EngineFailure from the engine.
+
+        ``fixed``: the width to pad a single text to, and the run for that shape.
+        """
+        width, run = fixed or (self.width(max(len(one.ids) for one in tokens)), partial(self.backend.run, lane=lane))
         ids, mask = _padded([one.ids for one in tokens], width)
         feeds: dict[str, Ints] = {}
         for name in self.backend.inputs:
@@ -59,7 +67,7 @@ class Graph:
                     feeds[name] = _padded([one.type_ids for one in tokens], width)[0]
                 case _:
                     feeds[name] = np.tile(np.arange(width, dtype=np.int64), (len(tokens), 1))
-        output = self.backend.run(feeds, self._output, lane)
+        output = run(feeds, self._output)
         if output.ndim not in (2, 3) or len(output) != len(tokens):
             raise EngineFailure(
                 f"The graph answered {len(tokens)} texts with an output of shape {list(output.shape)}; it must be "
@@ -81,13 +89,16 @@ class ModelEncoder:
         max_batch_tokens: int,
         max_queue_texts: int,
         widen: Callable[[], bool] | None = None,
+        fix: Callable[[int], FixedRun | None] | None = None,
     ) -> None:
         self.report = report
         self._graph = graph
+        self._fix = fix
+        self._fixed = FixedWidths(report.max_tokens)
         self._tokenizer = tokenizer
         self._recent = Recent()
         self._worker = Worker(
-            graph.run,
+            self._run,
             lanes=graph.backend.lanes,
             cost=graph.width,
             budget=max_batch_tokens,
@@ -107,6 +118,7 @@ class ModelEncoder:
         if known is not None:
             return known
         rows, tokens = self._worker.run(len(texts), lambda: self._tokenizer(texts))
+        self._follow_demand()
         found = Encoding(rows, tuple(len(one.ids) for one in tokens), tuple(one.lost for one in tokens))
         if alone is not None:
             self._recent.put(alone, found)
@@ -114,13 +126,29 @@ class ModelEncoder:
 
     def stats(self) -> EncoderStats:
         """Counters since the deploy."""
-        return self._worker.stats()
+        return replace(self._worker.stats(), fixed_widths=self._fixed.widths())
 
     def close(self) -> None:
         """Finish what is queued, then free the memory. Idempotent."""
         self._recent.close()
         self._worker.close()
+        self._fixed.clear()
         self._graph.backend.close()
+
+    def _run(self, tokens: Sequence[Tokens], lane: int | None) -> list[Floats]:
+        single = len(tokens) == 1 and lane is None
+        return self._graph.run(tokens, lane, fixed=self._fixed.find(len(tokens[0].ids)) if single else None)
+
+    def _follow_demand(self) -> None:
+        """Have a run made for single texts of a width that comes often."""
+        fix, width = self._fix, self._fixed.wanted()
+        if fix is not None and width is not None:
+            self._worker.beside(lambda: self._make_fixed(fix, width))
+
+    def _make_fixed(self, fix: Callable[[int], FixedRun | None], width: int) -> None:
+        run = fix(width)
+        if run is not None:
+            self._fixed.put(width, run)
 
 
 def _padded(rows: Sequence[Ints], width: int) -> tuple[Ints, Ints]:

@@ -14,7 +14,7 @@ import numpy as np
 
 from antiphon.domain.deployment import DeployReport, Precision
 from antiphon.domain.model import ModelConfig
-from antiphon.encode.backends import Backend, EngineFailure, OnnxRuntime, OpenVino, has_fast_bf16
+from antiphon.encode.backends import Backend, EngineFailure, FixedRun, OnnxRuntime, OpenVino, has_fast_bf16
 from antiphon.encode.cache import cache_folder, remembered
 from antiphon.encode.encoder import Graph, ModelEncoder
 from antiphon.encode.encoding import Floats
@@ -78,6 +78,7 @@ class Loader:
             max_batch_tokens=self._max_batch_tokens,
             max_queue_texts=self._max_queue_texts,
             widen=loaded.widen,
+            fix=loaded.fix,
         )
 
 
@@ -93,13 +94,17 @@ def available_cpus() -> int:
 
 @dataclass(frozen=True, slots=True)
 class _Loaded:
-    """A graph that passed its probes, and their figures; ``widen`` makes its lanes when they are wanted."""
+    """A graph that passed its probes, and their figures.
+
+    ``widen`` makes its lanes when they are wanted, ``fix`` the run for single texts of one width.
+    """
 
     graph: Graph
     precision: Precision
     figures: Figures
     precision_cosine: float | None
     widen: Callable[[], bool] | None
+    fix: Callable[[int], FixedRun | None]
 
     def report(self, max_tokens: int, threads: int, load_seconds: float) -> DeployReport:
         return DeployReport(
@@ -164,7 +169,7 @@ class _Loading:
         except BaseException:
             backend.close()
             raise
-        return _Loaded(graph, precision, figures, agreement, widen)
+        return _Loaded(graph, precision, figures, agreement, widen, partial(self._fix, graph, vectors))
 
     def _widen(self, graph: Graph, vectors: list[Floats]) -> bool:
         """Make the lanes and prove them like the run on all threads; without them all runs are on all threads."""
@@ -176,6 +181,19 @@ class _Loading:
             return False
         return_memory(self._cache)
         return True
+
+    def _fix(self, graph: Graph, vectors: list[Floats], width: int) -> FixedRun | None:
+        """Make the run for single texts of ``width`` tokens, proved like the run for every shape; None without it."""
+        try:
+            run = graph.backend.fixed(width)
+            if run is None:
+                return None
+            self._probes.short_cosine(lambda tokens: graph.run(tokens, fixed=(width, run)), vectors, width)
+        except (EngineFailure, InferenceError) as error:
+            _log.warning("Single texts of %d tokens get no graph of their own: %s", width, error)
+            return None
+        return_memory(self._cache)
+        return run
 
     def _warm(self, graph: Graph) -> None:
         """Run one text of every padded length a query may have."""

@@ -25,6 +25,7 @@ ROLE_LIMIT = 0.99999
 _LIMITS = {Precision.FP32: 0.99999, Precision.BF16: 0.9999, Precision.INT8: 0.9}
 
 _TEXTS = (
+    "?",
     "how much protein should a female eat",
     "warm up sentence",
     "As a general guideline, the average requirement of protein for women ages 19 to 70 is 46 grams per day.",
@@ -93,6 +94,16 @@ class Probes:
                 f"{figure:.6f}, limit {BATCH_LIMIT}. The graph ignores attention_mask, or its numbers depend on the "
                 "padding: export it with a masked attention; an int8 graph must quantize per token"
             )
+        return figure
+
+    def short_cosine(self, run: Run, alone: list[Floats], width: int) -> float:
+        """Return the lowest cosine to ``alone`` of the texts that ``run``, made for ``width`` tokens, can take."""
+        short = [(one, row) for one, row in zip(self.tokens, alone, strict=True) if len(one.ids) <= width]
+        if not short:
+            raise PrecisionFailure(f"No probe text has {width} tokens or fewer")
+        figure = lowest_cosine([run([one])[0] for one, _ in short], [row for _, row in short])
+        if figure < BATCH_LIMIT:
+            raise PrecisionFailure(f"Padded to {width} tokens a text gets another vector: cosine {figure:.6f}")
         return figure
 
     def _role_cosine(self, alone: list[Floats]) -> float | None:

@@ -156,6 +156,13 @@ class Worker(Generic[Row]):
         with self._lock:
             return replace(self._stats, queued_texts=self._reserved)
 
+    def beside(self, task: Callable[[], None]) -> None:
+        """Have ``task`` done in the pool, beside the runs, unless the pool or the interpreter is shutting down."""
+        try:
+            self._pool.submit(task)
+        except RuntimeError:
+            return
+
     def close(self) -> None:
         """Refuse new requests and return when all others are answered and nothing runs. Idempotent."""
         with self._lock:
@@ -238,10 +245,7 @@ class Worker(Generic[Row]):
         """Have the lanes made, the first time only. The lock is held."""
         widen, self._widen = self._widen, None
         if widen is not None:
-            try:
-                self._pool.submit(self._make_lanes, widen)
-            except RuntimeError:  # the interpreter is shutting down
-                return
+            self.beside(lambda: self._make_lanes(widen))
 
     def _make_lanes(self, widen: Callable[[], bool]) -> None:
         made = widen()

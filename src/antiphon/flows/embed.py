@@ -5,7 +5,8 @@ from __future__ import annotations
 import threading
 import warnings
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -59,23 +60,12 @@ class Predictor:
         Raises NotFound, Forbidden, Throttled, StatusError, IllegalArgument, CircuitBreaking, RoleError, QueueFull,
         InferenceError.
         """
-        loaded = self._find(model_id)
-        self._count(self.requests, model_id)
-        start = self._ports.monotonic()
-        try:
-            if loaded.model.is_enabled is False:
-                raise Forbidden("Model is disabled.")
-            self._loaded.admit(loaded)
+        with self._asked(model_id) as loaded:
             loaded.interface.check("input", body)
             self._check_machine()
             prediction = self._run(loaded, read())
             answer = render(prediction)
             loaded.interface.check("output", answer)
-        except AntiphonError as error:
-            if error.status >= 500:
-                self._count(self.failures, model_id)
-            raise
-        loaded.request_ms.append((self._ports.monotonic() - start) * 1000)
         return prediction, answer
 
     def embed_texts(self, model_id: str, texts: Sequence[str], role: Role) -> Prediction:
@@ -85,6 +75,14 @@ class Predictor:
         the encoder in slices, and a slice that finds no place in the queue waits for one, at most a minute, before
         QueueFull. Blocks until all are done.
         """
+        with self._asked(model_id) as loaded:
+            self._check_machine()
+            slices = (texts[begin : begin + SLICE_TEXTS] for begin in range(0, len(texts), SLICE_TEXTS))
+            return joined([self._embed_slice(loaded, part, role) for part in slices])
+
+    @contextmanager
+    def _asked(self, model_id: str) -> Iterator[LoadedModel]:
+        """Admit a request to a model, count it, and take its time when it is answered."""
         loaded = self._find(model_id)
         self._count(self.requests, model_id)
         start = self._ports.monotonic()
@@ -92,19 +90,12 @@ class Predictor:
             if loaded.model.is_enabled is False:
                 raise Forbidden("Model is disabled.")
             self._loaded.admit(loaded)
-            self._check_machine()
-            prediction = joined(
-                [
-                    self._embed_slice(loaded, texts[begin : begin + SLICE_TEXTS], role)
-                    for begin in range(0, len(texts), SLICE_TEXTS)
-                ]
-            )
+            yield loaded
         except AntiphonError as error:
             if error.status >= 500:
                 self._count(self.failures, model_id)
             raise
         loaded.request_ms.append((self._ports.monotonic() - start) * 1000)
-        return prediction
 
     def _embed_slice(self, loaded: LoadedModel, texts: Sequence[str], role: Role) -> Prediction:
         """Embed a slice as soon as the queue has room; one that never fits is halved."""

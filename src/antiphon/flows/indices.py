@@ -57,7 +57,6 @@ class Indices:
         self._lost: set[str] = set()
         self.templates = Templates(ports)
         self._guards: list[Callable[[Index, IndexMapping], None]] = []
-        self._deleted: list[Callable[[str], None]] = []
 
     def start(self) -> None:
         """Read the definitions, and drop data that a dead process left without one."""
@@ -76,10 +75,6 @@ class Indices:
     def guard_mappings(self, check: Callable[[Index, IndexMapping], None]) -> None:
         """Ask ``check`` before a mapping that somebody put takes the place of an index's own; it raises to refuse."""
         self._guards.append(check)
-
-    def on_delete(self, act: Callable[[str], None]) -> None:
-        """Tell ``act`` the uuid of every index that is deleted."""
-        self._deleted.append(act)
 
     def all(self) -> list[Index]:
         """Return every index, by name."""
@@ -219,9 +214,6 @@ class Indices:
                     self.check_blocks(index, "metadata")
             self._publish({index.name: None for index in doomed})
             self._drop(doomed)
-        for index in doomed:
-            for act in self._deleted:
-                act(index.uuid)
 
     def update_mapping(self, index_name: str, mapping: IndexMapping) -> Index:
         """Add what ``mapping`` has to the mapping in force, whoever changed it meanwhile, and return the index.

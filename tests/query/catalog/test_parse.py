@@ -9,9 +9,19 @@ from antiphon.errors import AntiphonError, IllegalArgument, ParsingError, Valida
 from antiphon.query import CatalogSearch, Schema, required_matches
 from antiphon.query import parse_catalog_query as parse_query
 from antiphon.query import parse_catalog_search as parse_search
-from antiphon.query.catalog.clauses import Bool, Exists, Match, MatchPhrase, Prefix, Query, Range, Term, Terms, Wildcard
+from antiphon.query.catalog.clauses import Bool, Query, Range, Term, Terms
 from antiphon.query.catalog.search import Metric, MetricAggregation, Missing, Sort, TermsAggregation
-from antiphon.query.leaves import Ids, MatchAll, MatchNone, Operator
+from antiphon.query.leaves import (
+    Exists,
+    Ids,
+    MatchAll,
+    MatchNone,
+    Operator,
+    Pattern,
+    PatternKind,
+    TextMatch,
+    TextPhrase,
+)
 
 SCHEMA = Schema()
 
@@ -22,26 +32,28 @@ SCHEMA = Schema()
         ({"match_all": {}}, MatchAll()),
         ({"match_all": {"boost": 2}}, MatchAll(2.0)),
         ({"match_none": {}}, MatchNone()),
-        ({"match": {"name": "e5 small"}}, Match("name", "e5 small")),
-        ({"match": {"name": {"query": 5, "operator": "AND"}}}, Match("name", 5, Operator.AND)),
+        ({"match": {"name": "e5 small"}}, TextMatch("name", "e5 small")),
+        ({"match": {"version": 5}}, Term("version", 5)),
+        ({"match_phrase": {"version": "5"}}, Term("version", "5")),
+        ({"match": {"name": {"query": 5, "operator": "AND"}}}, TextMatch("name", "5", Operator.AND)),
         (
             {"match": {"name": {"query": "x", "minimum_should_match": "75%", "zero_terms_query": "all", "boost": "3"}}},
-            Match("name", "x", minimum_should_match="75%", zero_terms_all=True, boost=3.0),
+            TextMatch("name", "x", minimum_should_match="75%", zero_terms_all=True, boost=3.0),
         ),
-        ({"match_phrase": {"name": {"query": "e5 small", "slop": 0}}}, MatchPhrase("name", "e5 small")),
+        ({"match_phrase": {"name": {"query": "e5 small", "slop": 0}}}, TextPhrase("name", "e5 small")),
         ({"term": {"model_state": "DEPLOYED"}}, Term("model_state", "DEPLOYED")),
         ({"term": {"name.keyword": {"value": "E5", "case_insensitive": True}}}, Term("name.keyword", "E5", True)),
         ({"terms": {"algorithm": ["A", 1, True], "boost": 2}}, Terms("algorithm", ("A", 1, True), 2.0)),
         ({"ids": {"values": ["a", 1]}}, Ids(("a", "1"))),
-        ({"exists": {"field": "chunk_number"}}, Exists("chunk_number")),
-        ({"prefix": {"name": "e"}}, Prefix("name", "e")),
+        ({"exists": {"field": "chunk_number"}}, Exists(("chunk_number",))),
+        ({"prefix": {"name": "e"}}, Pattern("name", PatternKind.PREFIX, "e")),
         (
             {
                 "wildcard": {
                     "name.keyword": {"wildcard": "*E5*", "case_insensitive": "true", "rewrite": "constant_score"}
                 }
             },
-            Wildcard("name.keyword", "*E5*", case_insensitive=True),
+            Pattern("name.keyword", PatternKind.WILDCARD, "*E5*", case_insensitive=True),
         ),
         ({"range": {"total_chunks": {"gte": 1, "lt": 5}}}, Range("total_chunks", gte=1, lt=5)),
         (

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Protocol
+from collections.abc import Callable, Mapping
+from typing import Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 Feeds = Mapping[str, NDArray[np.int64]]
 Floats = NDArray[np.float32]
+FixedRun: TypeAlias = Callable[[Feeds, int], Floats]
+"""``Backend.run`` for one shape only: feeds of one text of that width, and the number of the output."""
 
 
 class EngineFailure(Exception):
@@ -54,6 +56,12 @@ class Backend(Protocol):
 
         Every array of ``feeds`` is int64 ``[batch, tokens]``; ``lane`` counts from 0, None is all threads. The result
         may be a view of the engine's memory: it is valid until the next run in the same place. Raises EngineFailure.
+        """
+
+    def fixed(self, width: int) -> FixedRun | None:
+        """Return a faster run on all threads for one text of ``width`` tokens, None where there is nothing to gain.
+
+        Making it takes time and memory, and may overlap other runs. Raises EngineFailure, as the run does.
         """
 
     def close(self) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from antiphon.encode.backends.base import EngineFailure, Feeds, Floats
+from antiphon.encode.backends.base import EngineFailure, Feeds, FixedRun, Floats
 
 _ERRORS_ONLY = 3
 
@@ -64,6 +64,10 @@ class OnnxRuntime:
         except Exception as error:  # the library's errors share no base but Exception
             raise EngineFailure(f"ONNX Runtime: {error}") from error
         return np.asarray(result, np.float32)
+
+    def fixed(self, width: int) -> FixedRun | None:  # noqa: ARG002  shapes cost nothing here
+        """See ``Backend.fixed``: there is nothing to gain."""
+        return None
 
     def close(self) -> None:
         """Free the session; running afterwards is an error."""

@@ -4,30 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from antiphon.query.leaves import Ids, MatchAll, MatchNone, Operator
+from antiphon.query.leaves import Exists, Ids, MatchAll, MatchNone, Pattern, TextMatch, TextPhrase
 from antiphon.query.reading import Scalar as Scalar
-
-
-@dataclass(frozen=True, slots=True)
-class Match:
-    """Analysed text on a text field, a ``term`` on any other; ``zero_terms_all`` decides when no term is left."""
-
-    field: str
-    query: Scalar
-    operator: Operator = Operator.OR
-    minimum_should_match: str | None = None
-    zero_terms_all: bool = False
-    boost: float = 1.0
-
-
-@dataclass(frozen=True, slots=True)
-class MatchPhrase:
-    """The analysed terms next to each other, in order."""
-
-    field: str
-    query: Scalar
-    zero_terms_all: bool = False
-    boost: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,34 +24,6 @@ class Terms:
 
     field: str
     values: tuple[Scalar, ...]
-    boost: float = 1.0
-
-
-@dataclass(frozen=True, slots=True)
-class Exists:
-    """Documents with a value in the field or, for an object, in any field below it."""
-
-    field: str
-    boost: float = 1.0
-
-
-@dataclass(frozen=True, slots=True)
-class Prefix:
-    """Values, or terms of a text field, that begin like this."""
-
-    field: str
-    value: str
-    case_insensitive: bool = False
-    boost: float = 1.0
-
-
-@dataclass(frozen=True, slots=True)
-class Wildcard:
-    """Values, or terms of a text field, of this shape: ``*`` any text, ``?`` one character, ``\\`` quotes."""
-
-    field: str
-    value: str
-    case_insensitive: bool = False
     boost: float = 1.0
 
 
@@ -101,7 +51,5 @@ class Bool:
     boost: float = 1.0
 
 
-Query = (
-    MatchAll | MatchNone | Match | MatchPhrase | Term | Terms | Ids | Exists | Prefix | Wildcard | Range | Bool
-)  # fmt: skip
+Query = MatchAll | MatchNone | TextMatch | TextPhrase | Term | Terms | Ids | Exists | Pattern | Range | Bool
 """Every clause this room knows."""

@@ -10,28 +10,26 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import cached_property, lru_cache
 from typing import Any, assert_never
 
 from antiphon.domain.pattern import between_stars
 from antiphon.query import reading
 from antiphon.query.catalog.analyse import terms_of
-from antiphon.query.catalog.clauses import (
-    Bool,
-    Exists,
-    Match,
-    MatchPhrase,
-    Prefix,
-    Query,
-    Range,
-    Scalar,
-    Term,
-    Terms,
-    Wildcard,
-)
+from antiphon.query.catalog.clauses import Bool, Query, Range, Scalar, Term, Terms
 from antiphon.query.catalog.schema import Document, FieldType, Schema, has_value, values_of
-from antiphon.query.leaves import Ids, MatchAll, MatchNone, Operator
+from antiphon.query.leaves import (
+    Exists,
+    Ids,
+    MatchAll,
+    MatchNone,
+    Operator,
+    Pattern,
+    PatternKind,
+    TextMatch,
+    TextPhrase,
+)
 from antiphon.query.minimum import required_matches
 
 _K1 = 1.2
@@ -59,20 +57,20 @@ class Corpus:
                 return query.boost
             case MatchNone():
                 return None
-            case Match():
+            case TextMatch():
                 return self._match(query, number)
-            case MatchPhrase():
+            case TextPhrase():
                 return self._phrase(query, number)
             case Term():
                 return self._term(query, number)
             case Bool():
                 return self._bool(query, number)
-            case Terms() | Ids() | Exists() | Prefix() | Wildcard() | Range():
+            case Terms() | Ids() | Exists() | Pattern() | Range():
                 return query.boost if self._holds(query, number) else None
             case _:
                 assert_never(query)
 
-    def _holds(self, query: Terms | Ids | Exists | Prefix | Wildcard | Range, number: int) -> bool:
+    def _holds(self, query: Terms | Ids | Exists | Pattern | Range, number: int) -> bool:
         match query:
             case Terms():
                 column = self.column(query.field)
@@ -80,27 +78,19 @@ class Corpus:
             case Ids():
                 return self.documents[number].id in query.values
             case Exists():
-                return has_value(self.documents[number], query.field, self.schema)
-            case Prefix():
-                return self._any_text(query, number, str.startswith)
-            case Wildcard():
-                pattern = _pattern(query.value.lower() if query.case_insensitive else query.value)
-                return self._any_text(query, number, lambda text, _: pattern.fullmatch(text) is not None)
+                return any(has_value(self.documents[number], field, self.schema) for field in query.fields)
+            case Pattern():
+                values = [value for value in self.column(query.field).values[number] if isinstance(value, str)]
+                if query.case_insensitive:
+                    return _fits([value.lower() for value in values], query.value.lower(), query.kind)
+                return _fits(values, query.value, query.kind)
             case Range():
                 return any(_within(value, query) for value in self.column(query.field).values[number])
             case _:
                 assert_never(query)
 
-    def _any_text(self, query: Prefix | Wildcard, number: int, fits: Callable[[str, str], bool]) -> bool:
-        values = [value for value in self.column(query.field).values[number] if isinstance(value, str)]
-        if query.case_insensitive:
-            return any(fits(value.lower(), query.value.lower()) for value in values)
-        return any(fits(value, query.value) for value in values)
-
-    def _match(self, query: Match, number: int) -> float | None:
-        if self.schema.type_of(query.field) is not FieldType.TEXT:
-            return self._term(Term(query.field, query.query, boost=query.boost), number)
-        terms = terms_of(reading.as_text(query.query))
+    def _match(self, query: TextMatch, number: int) -> float | None:
+        terms = terms_of(query.text)
         if not terms:
             return query.boost if query.zero_terms_all else None
         column = self.column(query.field)
@@ -114,10 +104,8 @@ class Corpus:
             return None
         return query.boost * sum(column.weight(number, term) for term in found)
 
-    def _phrase(self, query: MatchPhrase, number: int) -> float | None:
-        if self.schema.type_of(query.field) is not FieldType.TEXT:
-            return self._term(Term(query.field, query.query, boost=query.boost), number)
-        terms = terms_of(reading.as_text(query.query))
+    def _phrase(self, query: TextPhrase, number: int) -> float | None:
+        terms = terms_of(query.text)
         if not terms:
             return query.boost if query.zero_terms_all else None
         column = self.column(query.field)
@@ -213,6 +201,12 @@ def _forms(value: Scalar) -> set[str | float]:
     """Return what an asked-for value may equal: its text, and the number that it is or spells."""
     number = None if isinstance(value, bool) else reading.as_number(value)
     return {reading.as_text(value)} if number is None else {reading.as_text(value), number}
+
+
+def _fits(values: list[str], pattern: str, kind: PatternKind) -> bool:
+    if kind is PatternKind.PREFIX:
+        return any(value.startswith(pattern) for value in values)
+    return any(_pattern(pattern).fullmatch(value) for value in values)
 
 
 @lru_cache(maxsize=64)

@@ -8,21 +8,19 @@ from typing import Any
 
 from antiphon.errors import IllegalArgument, ParsingError
 from antiphon.query import reading
-from antiphon.query.catalog.clauses import (
-    Bool,
-    Exists,
-    Match,
-    MatchPhrase,
-    Prefix,
-    Query,
-    Range,
-    Scalar,
-    Term,
-    Terms,
-    Wildcard,
-)
+from antiphon.query.catalog.clauses import Bool, Query, Range, Scalar, Term, Terms
 from antiphon.query.catalog.schema import FieldType, Schema
-from antiphon.query.leaves import Ids, MatchAll, MatchNone, Operator
+from antiphon.query.leaves import (
+    Exists,
+    Ids,
+    MatchAll,
+    MatchNone,
+    Operator,
+    Pattern,
+    PatternKind,
+    TextMatch,
+    TextPhrase,
+)
 
 _MAX_DEPTH = 60
 _MAX_TERMS = 65_536
@@ -70,29 +68,30 @@ def _match_none(name: str, body: dict[str, Any], _schema: Schema, _depth: int) -
     return MatchNone()
 
 
-def _match(name: str, body: dict[str, Any], _schema: Schema, _depth: int) -> Query:
+def _match(name: str, body: dict[str, Any], schema: Schema, _depth: int) -> Query:
     field, options = _one_field(name, body, "query")
     _options_only(name, options, "query operator minimum_should_match zero_terms_query lenient boost")
     spelled = reading.text(name, options.get("operator", "or")).lower()
     if spelled not in set(Operator):
         raise IllegalArgument(f"[match] query [operator] must be [or] or [and], but was [{spelled}]")
-    return Match(
-        field,
-        reading.scalar(name, options.get("query")),
-        Operator(spelled),
-        reading.minimum(name, options.get("minimum_should_match")),
-        _zero_terms_all(name, options),
-        reading.boost(name, options),
-    )
+    query, boost = reading.scalar(name, options.get("query")), reading.boost(name, options)
+    minimum, zero = reading.minimum(name, options.get("minimum_should_match")), _zero_terms_all(name, options)
+    if schema.type_of(field) is not FieldType.TEXT:
+        return Term(field, query, boost=boost)
+    text = reading.as_text(query)
+    return TextMatch(field, text, Operator(spelled), minimum, zero_terms_all=zero, boost=boost)
 
 
-def _match_phrase(name: str, body: dict[str, Any], _schema: Schema, _depth: int) -> Query:
+def _match_phrase(name: str, body: dict[str, Any], schema: Schema, _depth: int) -> Query:
     field, options = _one_field(name, body, "query")
     _options_only(name, options, "query slop zero_terms_query boost")
     if reading.integer("slop", options.get("slop", 0)) != 0:
         raise IllegalArgument("[match_phrase] queries with a [slop] other than 0 are not supported in this search")
-    query = reading.scalar(name, options.get("query"))
-    return MatchPhrase(field, query, _zero_terms_all(name, options), reading.boost(name, options))
+    query, boost = reading.scalar(name, options.get("query")), reading.boost(name, options)
+    zero = _zero_terms_all(name, options)
+    if schema.type_of(field) is not FieldType.TEXT:
+        return Term(field, query, boost=boost)
+    return TextPhrase(field, reading.as_text(query), zero_terms_all=zero, boost=boost)
 
 
 def _term(name: str, body: dict[str, Any], schema: Schema, _depth: int) -> Query:
@@ -127,21 +126,15 @@ def _exists(name: str, body: dict[str, Any], _schema: Schema, _depth: int) -> Qu
     _options_only(name, body, "field boost")
     if not body.get("field"):
         raise IllegalArgument("[exists] must be provided with a [field]")
-    return Exists(reading.text("field", body["field"]), reading.boost(name, body))
+    return Exists((reading.text("field", body["field"]),), reading.boost(name, body))
 
 
-def _prefix(name: str, body: dict[str, Any], _schema: Schema, _depth: int) -> Query:
+def _pattern(name: str, body: dict[str, Any], _schema: Schema, _depth: int) -> Query:
     field, options = _one_field(name, body, "value")
-    _options_only(name, options, "value case_insensitive rewrite boost")
-    value = reading.text(name, options.get("value"))
-    return Prefix(field, value, _case_insensitive(options), reading.boost(name, options))
-
-
-def _wildcard(name: str, body: dict[str, Any], _schema: Schema, _depth: int) -> Query:
-    field, options = _one_field(name, body, "value")
-    _options_only(name, options, "value wildcard case_insensitive rewrite boost")
-    value = reading.text(name, options.get("value", options.get("wildcard")))
-    return Wildcard(field, value, _case_insensitive(options), reading.boost(name, options))
+    _options_only(name, options, f"value {'wildcard ' * (name == 'wildcard')}case_insensitive rewrite boost")
+    value = reading.text(name, options.get("value", options.get(name)))
+    boost = reading.boost(name, options)
+    return Pattern(field, PatternKind(name), value, _case_insensitive(options), boost=boost)
 
 
 def _range(name: str, body: dict[str, Any], schema: Schema, _depth: int) -> Query:
@@ -182,8 +175,8 @@ _PARSERS: Mapping[str, Callable[[str, dict[str, Any], Schema, int], Query]] = {
     "terms": _terms,
     "ids": _ids,
     "exists": _exists,
-    "prefix": _prefix,
-    "wildcard": _wildcard,
+    "prefix": _pattern,
+    "wildcard": _pattern,
     "range": _range,
     "bool": _bool,
 }
