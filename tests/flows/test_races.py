@@ -12,6 +12,7 @@ from antiphon.domain.prediction import PredictRequest
 from antiphon.domain.registration import ModelChange
 from antiphon.domain.task import Task, TaskState, TaskType
 from antiphon.errors import Conflict, InferenceError
+from antiphon.flows.tasks import Outcome
 from tests.flows.conftest import Bench, NewBench
 
 QUERY = PredictRequest(("a question",), {"content_type": "query"})
@@ -49,6 +50,38 @@ def test_a_second_deploy_fails_alone_while_the_first_loads(bench: Bench) -> None
     assert bench.finish(first).state is TaskState.COMPLETED
     assert bench.node.definer.model(model_id).model_state is ModelState.DEPLOYED
     assert answers(bench, model_id)
+
+
+def test_a_registration_is_over_once_its_deploy_has_begun(bench: Bench) -> None:
+    bench.allow()
+    bench.loader.load_gate.clear()
+    task = bench.node.tasks.wait(bench.node.registrar.register(bench.registration(deploy=True)).task_id)
+    assert (task.state, task.error) == (TaskState.COMPLETED, None)
+    deploys = [one for one, _ in bench.catalog.tasks() if one.task_type is TaskType.DEPLOY_MODEL]
+    assert [one.state.done for one in deploys] == [False]
+    bench.loader.load_gate.set()
+    assert bench.node.tasks.wait(deploys[0].task_id).state is TaskState.COMPLETED
+    assert answers(bench, task.model_id or "")
+
+
+def test_who_waits_for_a_task_that_never_began_is_let_go_at_the_end(bench: Bench) -> None:
+    runner, held, began = bench.node.tasks, threading.Event(), threading.Event()
+
+    def job(_: Task) -> Outcome:
+        began.set()
+        assert held.wait(20)
+        raise InferenceError("the end")
+
+    first, second = (runner.start(TaskType.DEPLOY_MODEL, job, lambda _: None, in_turn=True) for _ in range(2))
+    found: list[Task] = []
+    waiter = threading.Thread(target=lambda: found.append(runner.wait(second.task_id)))
+    waiter.start()
+    assert began.wait(20)
+    threading.Timer(0.05, held.set).start()  # while ``close`` waits for the first
+    runner.close()
+    waiter.join(20)
+    assert [one.task_id for one in found] == [second.task_id]
+    assert "the end" in (runner.wait(first.task_id).error or "")
 
 
 def test_a_model_that_is_deploying_is_not_changed(bench: Bench) -> None:

@@ -8,7 +8,6 @@ import os
 import signal
 import socket
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -27,8 +26,6 @@ from antiphon.errors import AntiphonError, IllegalArgument
 from antiphon.settings import LogLevel, Settings, settings_table
 
 _log = logging.getLogger("antiphon")
-_LOOKS = 20
-"""A registration starts its deploy right after its end: so often it is looked for, then we ask why there is none."""
 
 
 def _flag(name: str) -> Any:
@@ -152,9 +149,7 @@ def _provide(app: Any, settings: Settings, server: _Server) -> None:
         for note in package.manifest.notes:
             say(f"note: {note}")
         task = app.provide(package, source)
-        while task is not None and not task.state.done and not server.should_exit:
-            time.sleep(0.05)  # a thread of its own that only watches: tasks offer nothing to wait on
-            task = app.node.tasks.get(task.task_id)
+        task = None if task is None else app.node.tasks.wait(task.task_id)
         if task is not None and task.state is TaskState.FAILED:
             raise IllegalArgument(f"the model [{source}] cannot be served: {task.error}")
         _follow_deploy(app, package, source, server)
@@ -166,26 +161,24 @@ def _provide(app: Any, settings: Settings, server: _Server) -> None:
 
 
 def _follow_deploy(app: Any, package: Any, source: str, server: _Server) -> None:
-    looks = 0
     while not server.should_exit:
+        before = app.provided(package)
+        deploys = [task for task, _ in app.node.catalog.tasks() if before and task.model_id == before.model_id]
+        if (running := next((task for task in deploys if not task.state.done), None)) is not None:
+            app.node.tasks.wait(running.task_id)
+            continue
         model = app.provided(package)
-        looks = looks + 1 if model is not None and model.model_state is ModelState.REGISTERED else 0
-        if looks > _LOOKS:
-            app.provide(package, source)  # its deploy has not begun; when it cannot, this says why
-        if model is None or model.model_state in (ModelState.DEPLOY_FAILED, ModelState.UNDEPLOYED):
-            errors = [
-                task.error
-                for task, _ in app.node.catalog.tasks()
-                if task.error and model and task.model_id == model.model_id
-            ]
-            raise IllegalArgument(f"the model cannot be deployed: {errors[-1] if errors else 'it was removed'}")
-        if model.model_state is ModelState.DEPLOYED:
+        if model is not None and model.model_state is ModelState.DEPLOYED:
             loaded = app.node.loaded.get(model.model_id)
             report = loaded.encoder.report if loaded else None
             how = f", {report.engine} {report.precision}" if report else ""
             say(f"model {model.model_id} is deployed{how}: POST /_plugins/_ml/models/{model.model_id}/_predict")
             return
-        time.sleep(0.05)  # as above
+        if model is None or model.model_state in (ModelState.DEPLOY_FAILED, ModelState.UNDEPLOYED):
+            errors = [task.error for task in deploys if task.error]
+            raise IllegalArgument(f"the model cannot be deployed: {errors[-1] if errors else 'it was removed'}")
+        if model.model_state is ModelState.REGISTERED:
+            app.provide(package, source)  # nothing deploys it; when it cannot be deployed, this says why
 
 
 def _listen(host: str, port: int) -> socket.socket:

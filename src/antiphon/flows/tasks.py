@@ -58,7 +58,8 @@ class TaskRunner:
         self._in_turn = ThreadPoolExecutor(1, thread_name_prefix="antiphon-restore")
         self._running: Counter[TaskType] = Counter()
         self._undo: dict[str, Undo] = {}
-        self._lock = threading.Lock()
+        self._under_way: set[str] = set()
+        self._lock = threading.Condition()
 
     def start(
         self, task_type: TaskType, job: Job, undo: Undo, *, model_id: str | None = None, in_turn: bool = False
@@ -82,6 +83,7 @@ class TaskRunner:
             self._running[task_type] += 1
             over = not in_turn and self._running[task_type] > self._configurator.current.number(_LIMITS[task_type])
             self._undo[task.task_id] = undo
+            self._under_way.add(task.task_id)
         try:
             pool = self._in_turn if in_turn else self._pools[task_type]
             pool.submit(self._run, task, _refused if over else job)
@@ -96,6 +98,12 @@ class TaskRunner:
         if task is None:
             raise NotFound("Failed to find task")
         return task
+
+    def wait(self, task_id: str) -> Task:
+        """Return the task once it has ended, what follows from it has begun, or this runner is closed."""
+        with self._lock:
+            self._lock.wait_for(lambda: task_id not in self._under_way)
+        return self.get(task_id)
 
     def delete(self, task_id: str) -> Stored | None:
         """Delete a finished task; NotFound, or AntiphonError while it runs."""
@@ -140,6 +148,9 @@ class TaskRunner:
             pool.shutdown(wait=False, cancel_futures=True)
         for pool in (*self._pools.values(), self._in_turn):
             pool.shutdown(wait=True)
+        with self._lock:  # of tasks that have not begun
+            self._under_way.clear()
+            self._lock.notify_all()
 
     def _run(self, task: Task, job: Job) -> None:
         try:
@@ -171,6 +182,8 @@ class TaskRunner:
         with self._lock:
             self._running[task.task_type] -= 1
             self._undo.pop(task.task_id, None)
+            self._under_way.discard(task.task_id)
+            self._lock.notify_all()
 
     def _write(self, task: Task, state: TaskState, **changes: Any) -> Task:
         with self._ports.catalog.transaction():

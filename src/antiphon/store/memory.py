@@ -55,21 +55,18 @@ class MemoryRows:
         living = (row for row in self._state()[kind].values() if row.body is not None)
         return sorted(living, key=lambda row: row.first)
 
-    def put(self, kind: Kind, row_id: str, name: str | None, body: bytes) -> Row:
-        """See ``Rows``."""
-        return self._write(kind, row_id, name, body)
-
     def delete(self, kind: Kind, row_id: str) -> Row | None:
         """See ``Rows``."""
         with self.transaction():
-            return None if self.get(kind, row_id) is None else self._write(kind, row_id, None, None)
+            return None if self.get(kind, row_id) is None else self.put(kind, row_id, None, None)
 
     def close(self) -> None:
         """See ``Rows``."""
         with self._lock:
             self._closed = True
 
-    def _write(self, kind: Kind, row_id: str, name: str | None, body: bytes | None) -> Row:
+    def put(self, kind: Kind, row_id: str, name: str | None, body: bytes | None) -> Row:
+        """See ``Rows``; without a body the row is deleted."""
         with self.transaction():
             rows = self._state()[kind]
             seq_no = 1 + max((row.seq_no for row in rows.values()), default=-1)

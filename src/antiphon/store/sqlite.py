@@ -90,14 +90,10 @@ class SqliteRows:
         """See ``Rows``."""
         return self._select("kind = ? AND body IS NOT NULL ORDER BY first", kind)
 
-    def put(self, kind: Kind, row_id: str, name: str | None, body: bytes) -> Row:
-        """See ``Rows``."""
-        return self._write(kind, row_id, name, body)
-
     def delete(self, kind: Kind, row_id: str) -> Row | None:
         """See ``Rows``."""
         with self.transaction():
-            return None if self.get(kind, row_id) is None else self._write(kind, row_id, None, None)
+            return None if self.get(kind, row_id) is None else self.put(kind, row_id, None, None)
 
     def close(self) -> None:
         """See ``Rows``; waits for a running transaction, then folds the log into the file."""
@@ -111,7 +107,8 @@ class SqliteRows:
                 connection.close()
             self._folder_lock.release()
 
-    def _write(self, kind: Kind, row_id: str, name: str | None, body: bytes | None) -> Row:
+    def put(self, kind: Kind, row_id: str, name: str | None, body: bytes | None) -> Row:
+        """See ``Rows``; without a body the row is deleted."""
         with self.transaction():
             (last,) = self._execute("SELECT max(seq_no) FROM document WHERE kind = ?", kind)[0]
             row = following(self._any(kind, row_id), row_id, 0 if last is None else last + 1, name, body)
