@@ -32,6 +32,7 @@
     ├── InvalidAliasName              invalid_alias_name_exception           400
     ├── IndexClosed                   index_closed_exception                 400
     ├── ClusterBlock                  cluster_block_exception                403
+    │   └── DiskFull                                                         429
     ├── VersionConflict               version_conflict_engine_exception      409
     ├── DocumentMissing               document_missing_exception             404
     ├── RoutingMissing                routing_missing_exception              400
@@ -294,6 +295,12 @@ class ClusterBlock(AntiphonError):
 
     type = "cluster_block_exception"
     status = 403
+
+
+class DiskFull(ClusterBlock):
+    """There is no room on the disk: nothing of the request was written, and what was acknowledged is kept."""
+
+    status = 429
 
 
 class VersionConflict(AntiphonError):

@@ -21,20 +21,25 @@ from antiphon.remote import Patience, RestClient
 from tests.cli.conftest import Run
 
 Answer = tuple[int, dict[str, Any] | bytes]
+BANNER: Answer = (200, {"version": {"number": "2.19.1", "distribution": "opensearch"}})
 
 
 class Scripted:
     """A server that answers as a function says, and remembers what it was asked."""
 
-    def __init__(self, answer: Callable[[str, bytes], Answer]) -> None:
+    def __init__(self, answer: Callable[[str, bytes], Answer], banner: Answer) -> None:
         self.asked: list[tuple[str, dict[str, str]]] = []
         scripted = self
 
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
                 body = self.rfile.read(int(self.headers.get("content-length", 0)))
-                scripted.asked.append((f"{self.command} {self.path}", dict(self.headers)))
-                status, content = answer(f"{self.command} {self.path}", body)
+                asked = f"{self.command} {self.path}"
+                status, content = answer(asked, body)
+                if asked == "GET /" and not (isinstance(content, dict) and "version" in content):
+                    status, content = banner
+                else:
+                    scripted.asked.append((asked, dict(self.headers)))
                 raw = content if isinstance(content, bytes) else json.dumps(content).encode()
                 self.send_response(status)
                 self.send_header("Content-Length", str(len(raw)))
@@ -55,8 +60,8 @@ class Scripted:
 
 
 @contextmanager
-def scripted(answer: Callable[[str, bytes], Answer]) -> Iterator[Scripted]:
-    server = Scripted(answer)
+def scripted(answer: Callable[[str, bytes], Answer], banner: Answer = BANNER) -> Iterator[Scripted]:
+    server = Scripted(answer, banner)
     thread = threading.Thread(target=server.http.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
     try:
@@ -115,6 +120,33 @@ def test_a_password_is_sent_and_never_shown(run: Run) -> None:
     assert base64.b64decode(sent).decode() == "me:p@ss/word"
     assert (code, out) == (1, "")
     assert err == "antiphon: GET /notes/_mapping was answered with 401: Unauthorized\n"
+
+
+@pytest.mark.parametrize(
+    ("banner", "said"),
+    [
+        ((200, b"[]"), "does not say which OpenSearch it is: []"),
+        ((200, b"null"), "does not say which OpenSearch it is: None"),
+        ((200, {"version": "x"}), "does not say which OpenSearch it is"),
+        ((200, {"version": {"number": "abc", "distribution": "opensearch"}}), "does not say which OpenSearch it is"),
+        ((200, {"version": {"number": "8.1.0", "build_flavor": "default"}}), "is Elasticsearch 8.1.0, not OpenSearch"),
+        ((401, b"Unauthorized"), "answered GET / with 401, it does not let us in: check user and password"),
+        ((302, b""), "GET / was answered with 302"),
+    ],
+)
+@pytest.mark.parametrize("arguments", [["index", "list"], ["index", "create", "x", "--lexical"], ["search", "x", "y"]])
+def test_what_is_no_opensearch_is_said_to_be_none(arguments: list[str], banner: Answer, said: str, run: Run) -> None:
+    with scripted(lambda asked, _: (200, {}), banner) as server:
+        code, out, err = run(*arguments, "--url", f"http://127.0.0.1:{server.port}")
+    assert (code, out, server.asked) == (1, "", [])
+    assert said in err
+    assert err.count("\n") == 1
+
+
+def test_an_argument_that_is_not_utf8_is_refused(run: Run) -> None:
+    with scripted(lambda asked, _: (200, {})) as server:
+        code, _, err = run("index", "delete", "a\udcff", "--url", f"http://127.0.0.1:{server.port}")
+    assert (code, "not UTF-8" in err, err.count("\n")) == (1, True, 1)
 
 
 @pytest.mark.parametrize(

@@ -208,6 +208,30 @@ def test_ids_that_come_twice_are_told(server: ProcessServer, run: Run, index: st
     assert server.client.get(f"/{index}/_doc/1").json()["_source"]["text"] == "c"
 
 
+def test_pieces_of_a_document_that_comes_again_in_the_same_run_do_not_stay(
+    server: ProcessServer, run: Run, index: str, tmp_path: Path
+) -> None:
+    run("index", "create", index)
+    long = {"id": "A", "text": "river water stone. " * 60}
+    for documents, left in (
+        ([long, {"id": "A", "text": "short"}], ["A"]),
+        ([{"id": "A", "text": "short"}, long], None),
+    ):
+        _, _, err = run("ingest", index, lines(tmp_path / "a.jsonl", documents), "--chunk", "30", "--batch", "4")
+        assert "1 documents have an id that came before" in err
+        found = ids(server, index)
+        assert found == left if left else all(one.startswith("A#") for one in found)
+
+
+def test_documents_that_nothing_is_embedded_of_are_told(run: Run, index: str, tmp_path: Path) -> None:
+    run("index", "create", index)
+    some = lines(tmp_path / "a.jsonl", [{"id": 1, "body": "river"}, {"id": 2, "text": "Elbe"}, {"id": 3, "text": ""}])
+    _, _, err = run("ingest", index, some)
+    assert "note: 2 documents have no text in [text]: no search by meaning finds them" in err
+    code, _, err = run("search", index, "river", "--field", "body")
+    assert (code, f"[{index}] is not searched by meaning in [body], but in: embedding" in err) == (1, True)
+
+
 def test_truncation_is_told(run: Run, index: str, tmp_path: Path) -> None:
     run("index", "create", index)
     (tmp_path / 'a\\x "Köln" 水.txt').write_text("word " * 400)

@@ -49,3 +49,9 @@ def test_a_doubled_key_is_named(first: Any, second: Any, key: str) -> None:
 def test_refused(text: bytes) -> None:
     with pytest.raises(JsonError):
         loads(text)
+
+
+def test_a_byte_order_mark_is_passed_over() -> None:
+    assert loads(b'\xef\xbb\xbf{"size": 0}') == {"size": 0}
+    with pytest.raises(JsonError, match="Duplicate field 'a'"):
+        loads(b'\xef\xbb\xbf{"a": 0, "a": 1}')

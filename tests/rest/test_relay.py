@@ -203,6 +203,27 @@ def test_a_cluster_that_refuses_a_bulk_is_heard(tmp_path: Path) -> None:
     assert len(source["v"]) == 8
 
 
+def test_an_index_that_a_starting_cluster_does_not_know_yet_is_embedded_for(tmp_path: Path) -> None:
+    """A node that starts answers 404 for its indexes, and waits with its templates until it knows them all."""
+    pipeline = {"p": {"processors": [{"text_embedding": {"model_id": "tiny", "field_map": {"text": "v"}}}]}}
+    recovered: list[bool] = []
+
+    def answers(method: str, path: str, _: bytes) -> Said | None:
+        if path.startswith("/_index_template/_simulate_index"):
+            recovered.append(True)
+            return 200, JSON, b"{}"
+        if method == "GET" and not recovered and path != "/":
+            return 404, JSON, b'{"error": {"reason": "no such index [docs]"}, "status": 404}'
+        if path.startswith("/docs?"):
+            return 200, JSON, json.dumps({"docs": {"settings": {"index": {"default_pipeline": "p"}}}}).encode()
+        return (200, JSON, json.dumps(pipeline).encode()) if path.startswith("/_ingest") else None
+
+    with scripted(answers) as cluster, fronted(tmp_path, cluster.url) as server:
+        server.client.put("/docs/_doc/1", content=b'{"text":"tea"}', headers=JSON)
+        sent = [body for method, _, _, body in cluster.asked if method in ("PUT", "POST") and b"tea" in body]
+    assert [len(json.loads(body.splitlines()[-1])["v"]) for body in sent] == [8]
+
+
 def test_definitions_that_may_not_be_read_stop_the_write_and_say_so(tmp_path: Path) -> None:
     def answers(method: str, path: str, _: bytes) -> Said | None:
         return (403, JSON, b'{"error": {"reason": "no permissions"}}') if path != "/" else None
@@ -234,7 +255,7 @@ def _check_unavailable(client: httpx.Client, url: str) -> None:
     [
         ((401, JSON, b'{"error": "Unauthorized"}'), "answered 401"),
         ((200, {"content-type": "text/html"}, b"<html>"), "no JSON"),
-        ((200, JSON, b"{}"), "is no OpenSearch cluster"),
+        ((200, JSON, b"{}"), "does not say which OpenSearch it is"),
         ((503, JSON, b'{"error": {"reason": "not ready"}}'), "not ready"),
     ],
 )

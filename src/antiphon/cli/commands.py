@@ -60,6 +60,10 @@ def main() -> None:
         _fail(error.reason if error.cause is None else f"{error.reason}: {error.cause.reason}")
     except OSError as error:
         _fail(f"{error.strerror or error}: {error.filename}" if error.filename else str(error))
+    except UnicodeEncodeError as error:
+        if not 0xDC80 <= ord(error.object[error.start]) <= 0xDCFF:  # how Python holds bytes that are not UTF-8
+            raise
+        _fail(f"{error.object[: error.start][-40:]!r} is followed by what is not UTF-8: check the arguments")
     except Exception as error:
         if os.environ.get("ANTIPHON_LOG_LEVEL") == "debug":
             raise

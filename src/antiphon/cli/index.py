@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from antiphon.cli.servers import Url
+from antiphon.cli.servers import Url, opened
 from antiphon.cli.terminal import columns, say
 from antiphon.errors import AntiphonError, IllegalArgument, reason_of
 from antiphon.remote import DEFAULT_URL, RestClient, one_index, segment
@@ -50,7 +50,7 @@ def create(
         raise IllegalArgument("--lexical and --model exclude each other")
     one_index(name)
     properties = {text_field: {"type": "text"}} | dict(map(_field, fields or []))
-    with RestClient(url) as client:
+    with opened(url) as client:
         if body is not None:
             _put_index(client, name, _read(body))
         elif lexical:
@@ -68,7 +68,7 @@ def list_(
     url: Url = DEFAULT_URL,
 ) -> None:
     """List the indexes with their documents and sizes."""
-    with RestClient(url) as client:
+    with opened(url) as client:
         rows = client.ask("GET", "/_cat/indices?format=json&s=index")
     rows = [row for row in rows if shows_all or not row["index"].startswith(".")]
     if as_json:
@@ -90,7 +90,7 @@ def delete(
 ) -> None:
     """Delete an index with its documents, and the pipelines that `create` made for it."""
     path, pipeline = f"/{segment(one_index(name))}", _pipeline(name)
-    with RestClient(url) as client:
+    with opened(url) as client:
         count = client.ask("GET", f"{path}/_count")["count"]
         made = any(_default_pipeline(one) == pipeline for one in client.ask("GET", f"{path}/_settings").values())
         if not yes:
@@ -107,7 +107,7 @@ def delete(
 def rebuild(name: Name, url: Url = DEFAULT_URL) -> None:
     """Derive an index's search structures anew from its documents."""
     path = f"/{segment(one_index(name))}"
-    with RestClient(url) as client:
+    with opened(url) as client:
         if "antiphon" not in client.ask("GET", "/")["version"]:
             raise IllegalArgument(f"{client.url} is an OpenSearch cluster, which has no rebuild: reindex [{name}]")
         client.ask("POST", f"{path}/_antiphon/rebuild")

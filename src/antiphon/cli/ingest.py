@@ -14,11 +14,12 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, Ti
 
 from antiphon.cli.chunks import in_pieces
 from antiphon.cli.files import Options, find_files, read_items, total_bytes
-from antiphon.cli.servers import Url
+from antiphon.cli.search import embedded_fields
+from antiphon.cli.servers import Url, opened
 from antiphon.cli.terminal import say
 from antiphon.cli.writer import Tally, Writer, batches
 from antiphon.errors import AntiphonError, IllegalArgument
-from antiphon.remote import DEFAULT_URL, RestClient, one_index, segment
+from antiphon.remote import DEFAULT_URL, one_index, segment
 
 _SAID_EVERY_S = 5.0
 _NO_ROLE = "The embedding model chosen is asymmetric"
@@ -46,13 +47,13 @@ def ingest(
     """Write files into an index. A second run writes what has changed and skips the rest."""
     found = find_files(files)
     one_index(index)
-    with RestClient(url) as client:
+    with opened(url) as client:
         if client.find(f"/{segment(index)}") is None:
             raise IllegalArgument(f"there is no index [{index}] on {client.url}: `antiphon index create {index}`")
         items = read_items(found, Options(id_field, text_field))
         if chunk is not None:
             items = in_pieces(items, text_field, chunk)
-        writer = Writer(client, index)
+        writer = Writer(client, index, embedded_fields(client, index))
         start = time.monotonic()
         try:
             with _progress(total_bytes(found)) as show:
@@ -83,6 +84,8 @@ def _report(tally: Tally, took_s: float) -> None:
     say(f"{tally.written} documents written in {took_s:.1f} s ({rate:.0f}/s), {tally.skipped} unchanged{removed}")
     for notice, times in tally.notices.items():
         say(f"note: {notice}" if times == 1 else f"note, {times} times: {notice}")
+    if tally.without_text:
+        say(f"note: {tally.without_text} documents have no text in {tally.embedded}: no search by meaning finds them")
     if tally.repeated:
         say(
             f"note: {tally.repeated} documents have an id that came before, so that the last one stays; the first: "

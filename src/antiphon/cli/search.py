@@ -13,7 +13,7 @@ from rich.cells import cell_len, set_cell_size
 
 from antiphon.cli.filters import parse_filter
 from antiphon.cli.index import search_pipeline
-from antiphon.cli.servers import Url
+from antiphon.cli.servers import Url, opened
 from antiphon.cli.terminal import columns, say
 from antiphon.cli.writer import OWN
 from antiphon.errors import IllegalArgument
@@ -58,7 +58,7 @@ def search(
         raise IllegalArgument("--lexical searches for words in all texts: leave out --model and --field")
     if not text.strip():
         raise IllegalArgument("the text to look for is empty")
-    with RestClient(url) as client:
+    with opened(url) as client:
         mappings = client.ask("GET", f"/{segment(index)}/_mapping")
         fields = read_fields(mappings)
         way = None if lexical else _way(client, index, mappings, model, field)
@@ -142,6 +142,9 @@ def _way(client: RestClient, index: str, mappings: dict[str, Any], model: str | 
     for target, (source, model_id) in _embedded(client, index).items():
         if properties.get(target, {}).get("type") == "knn_vector":
             ways.append(Semantic(target, source, model or model_id))
+    if field is not None and ways and model is None and field not in (way.field for way in ways):
+        there = ", ".join(way.field for way in ways)
+        raise IllegalArgument(f"[{index}] is not searched by meaning in [{field}], but in: {there}")
     if field is not None:
         ways = [way for way in ways if way.field == field] or ([Semantic(field, None, model)] if model else [])
     if not ways:
@@ -154,6 +157,13 @@ def _way(client: RestClient, index: str, mappings: dict[str, Any], model: str | 
             f"[{index}] can be searched by several fields: {', '.join(way.field for way in ways)}; choose with --field"
         )
     return ways[0]
+
+
+def embedded_fields(client: RestClient, index: str) -> set[str]:
+    """Return the fields whose text is embedded when a document is written."""
+    properties = _properties(client.ask("GET", f"/{segment(index)}/_mapping"))
+    semantic = {name for name, spec in properties.items() if spec.get("type") == "semantic"}
+    return semantic | {source for source, _ in _embedded(client, index).values()}
 
 
 def _embedded(client: RestClient, index: str) -> dict[str, tuple[str, str]]:

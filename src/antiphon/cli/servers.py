@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
+import httpx
 import typer
 
 from antiphon.cli.terminal import say
+from antiphon.domain.banner import opensearch_version
 from antiphon.errors import IllegalArgument
-from antiphon.remote import Endpoint, read_endpoint
+from antiphon.remote import Endpoint, RestClient, read_endpoint
 
 PASSWORD_VARIABLE = "ANTIPHON_PASSWORD"  # noqa: S105  the name of it
 USER_VARIABLE = "ANTIPHON_USER"
@@ -28,6 +32,16 @@ CaCert = Annotated[
     Path | None, typer.Option("--ca-cert", help="PEM file of the authority that signed the other server's certificate.")
 ]
 Insecure = Annotated[bool, typer.Option("--insecure", help="Do not check the other server's certificate.")]
+
+
+@contextmanager
+def opened(url: str) -> Iterator[RestClient]:
+    """Connect to a server; AntiphonError when it is no OpenSearch, or does not let us in."""
+    with RestClient(url) as client:
+        status, banner, _ = client.send("GET", "/")
+        if status != httpx.codes.FORBIDDEN:  # which a user may be who sees indexes only
+            opensearch_version(client.url, banner if status < 300 else client.ask("GET", "/"))
+        yield client
 
 
 def other_server(url: str, option: str, ca_cert: Path | None, *, insecure: bool) -> Endpoint:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import time
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -44,6 +44,8 @@ class Tally:
     skipped: int = 0
     removed: int = 0
     failed: int = 0
+    without_text: int = 0
+    embedded: str = ""
     repeated: int = 0
     first_repeated: str = ""
     failures: list[str] = field(default_factory=list)
@@ -51,10 +53,16 @@ class Tally:
 
 
 class Writer:
-    """Writes into one index, which must be there, and keeps the tally; ``patience`` is for a busy server."""
+    """Writes into one index, which must be there, and keeps the tally; ``patience`` is for a busy server.
 
-    def __init__(self, client: RestClient, index: str, patience: Patience | None = None) -> None:
-        self.tally = Tally()
+    ``embedded``: the fields whose text is embedded; documents without any of them are counted.
+    """
+
+    def __init__(
+        self, client: RestClient, index: str, embedded: Collection[str] = (), patience: Patience | None = None
+    ) -> None:
+        self.tally = Tally(embedded=" or ".join(f"[{name}]" for name in sorted(embedded)))
+        self._embedded = [name.split(".") for name in embedded]
         self._patience = patience or Patience(time.sleep)
         self._client = client
         self._path = f"/{segment(index)}"
@@ -66,10 +74,13 @@ class Writer:
         """Write one batch: ask for the hashes that are there, send what differs, then remove what is left over."""
         for item in items:
             self._refuse_own_field(item)
-            self._note_repeated(item)
+        again = [item for item in items if item.chunk == 0 and self._is_repeated(item)]
         changed = self._changed({item.id: item for item in items})
         if changed:
             self._send(changed)
+        if again:  # what this run wrote of them before may be more pieces than they have now
+            self._pieces_there = True
+            self._client.ask("POST", f"{self._path}/_refresh")
         whole = [item for item in items if item.pieces == 0 or item.chunk == item.pieces - 1]
         self._remove_left_over({item.parent or item.id: item.pieces for item in whole})
 
@@ -88,13 +99,17 @@ class Writer:
         if OWN in item.source:
             raise IllegalArgument(f"{item.place} has a field [{OWN}], where ingest keeps what it needs: rename it")
 
-    def _note_repeated(self, item: Item) -> None:
-        key = hash(item.id)
+    def _is_repeated(self, item: Item) -> bool:
+        key = hash(item.parent or item.id)
         if key in self._seen:
             self.tally.repeated += 1
-            self.tally.first_repeated = self.tally.first_repeated or f"{item.place} (id {item.id})"
-        elif len(self._seen) < _REMEMBERED:
+            self.tally.first_repeated = self.tally.first_repeated or f"{item.place} (id {item.parent or item.id})"
+            return True
+        if len(self._seen) < _REMEMBERED:
             self._seen.add(key)
+        if self._embedded and not any(_has_text(item.source, path) for path in self._embedded):
+            self.tally.without_text += 1
+        return False
 
     def _changed(self, items: dict[str, Item]) -> list[tuple[Item, str]]:
         """Return the documents whose content is not what is there, with its hash."""
@@ -198,6 +213,14 @@ def batches(items: Iterator[Item], size: int) -> Iterator[list[Item]]:
             batch, held = [], 0
     if batch:
         yield batch
+
+
+def _has_text(value: Any, path: list[str]) -> bool:
+    if isinstance(value, list):
+        return any(_has_text(item, path) for item in value)
+    if path and isinstance(value, dict):
+        return _has_text(value.get(path[0]), path[1:])
+    return not path and bool(value)
 
 
 def _text_of(warning: str) -> str:

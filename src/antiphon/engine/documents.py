@@ -87,7 +87,8 @@ class Documents:
                 self._writer.execute("insert or replace into facts values('last_seq', ?)", (batch.last_seq,))
                 self._writer.execute("commit")
             except BaseException:
-                self._writer.execute("rollback")
+                if self._writer.in_transaction:  # SQLite ends it itself when the disk is full
+                    self._writer.execute("rollback")
                 raise
             self.last_seq = batch.last_seq
             return outcomes

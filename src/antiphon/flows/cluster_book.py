@@ -144,7 +144,11 @@ class ClusterView:
             return None
         found = self._ask("GET", f"/{quote(name, safe='')}?filter_path={_ASKED}")
         if found is None:
-            return self._templated(name)
+            templated = self._templated(name)
+            self._book.forget()  # a node that is starting knows no index; it knows its own once it knows templates
+            found = self._ask("GET", f"/{quote(name, safe='')}?filter_path={_ASKED}")
+            if found is None:
+                return templated
         chosen = _write_index(name, found)
         return None if chosen is None else _facts(chosen, found[chosen])
 

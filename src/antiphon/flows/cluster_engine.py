@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
-from antiphon.errors import AntiphonError, IllegalArgument, Unavailable, reason_of
+from antiphon.domain.banner import opensearch_version
+from antiphon.errors import IllegalArgument, Unavailable, reason_of
 from antiphon.flows.cluster_book import ClusterBook, Headers, parsed
 from antiphon.flows.cluster_mappings import ClusterMappings
 from antiphon.flows.cluster_search import ClusterSearches
@@ -60,8 +60,7 @@ class ClusterEngine:
         found = parsed(answer)
         if answer.status >= 300:
             raise Unavailable(f"the cluster at {self.cluster.url} answered {answer.status}: {reason_of(found)}")
-        if not isinstance(found, Mapping) or not isinstance(found.get("version"), Mapping):
-            raise AntiphonError(f"{self.cluster.url} is no OpenSearch cluster: its GET / tells no [version]")
+        opensearch_version(self.cluster.url, found)
 
     def forward(self, method: str, target: str, body: bytes, headers: Headers) -> Answer:
         """Send a request on as it came; Unavailable when the cluster does not answer."""

@@ -341,12 +341,16 @@ def _take_answer(drafts: Sequence[ClusterDraft], answer: Answer) -> None:
         draft.outcome = Answered(shown)
 
 
+_PASSING = ("no_shard_available_action_exception", "unavailable_shards_exception", "cluster_block_exception")
+
+
 def _read_held(one: Mapping[str, Any]) -> Held | AntiphonError | None:
     if one.get("error") is not None:
         error = one["error"]
         if error.get("type") == "index_not_found_exception":
             return None
-        return StatusError(f"the document to update cannot be read: {reason_of(error)}", status=400)
+        status = 503 if error.get("type") in _PASSING else 400
+        return StatusError(f"the document to update cannot be read: {reason_of(error)}", status=status)
     if not one.get("found"):
         return None
     if not isinstance(one.get("_source"), dict):

@@ -109,10 +109,10 @@ class RestClient:
         try:
             parsed = json.loads(answer.body) if answer.body else None
         except ValueError:
-            raise AntiphonError(
-                f"{self.url} answered {method} {path} with {answer.status} and no JSON: is it an "
-                "OpenSearch-compatible server?"
-            ) from None
+            said = f"{self.url} answered {method} {path} with {answer.status}"
+            if answer.status in (401, 403):
+                raise AntiphonError(f"{said}, it does not let us in: check user and password") from None
+            raise AntiphonError(f"{said} and no JSON: is it an OpenSearch-compatible server?") from None
         return answer.status, parsed, answer.warnings
 
     def ask(self, method: str, path: str, body: Any = None) -> Any:

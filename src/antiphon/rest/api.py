@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import logging
 import zlib
 from collections.abc import Callable
@@ -11,7 +12,7 @@ from contextlib import nullcontext
 
 import orjson
 
-from antiphon.errors import AntiphonError, IllegalArgument, NotAcceptable, Unavailable
+from antiphon.errors import AntiphonError, DiskFull, IllegalArgument, NotAcceptable, Unavailable
 from antiphon.flows import ClusterEngine, Node
 from antiphon.precedence import SEARCHES
 from antiphon.rest.call import Call, Identity, Reply, Route
@@ -104,6 +105,9 @@ class _Api:
         except AntiphonError as error:
             return self._respond(request, render_error(error))
         except Exception as error:  # noqa: BLE001  a bug: the client gets the envelope, the log the traceback
+            if getattr(error, "errno", None) == errno.ENOSPC or "disk is full" in str(error):
+                full = DiskFull("the disk of the data folder is full: make room, then send the request again")
+                return self._respond(request, render_error(full))
             _log.exception("%s %s", call.method, call.path)
             return self._respond(request, render_error(AntiphonError(f"{type(error).__name__}: {error}")))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import json
 import re
 from typing import Any
@@ -16,11 +17,13 @@ _STRING = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
 def loads(text: bytes) -> Any:
     """Return the value of a JSON text; JsonError when it is none, or when an object has a key twice."""
     try:
-        value = orjson.loads(text)
+        value = orjson.loads(text.removeprefix(codecs.BOM_UTF8))
     except orjson.JSONDecodeError as error:
         raise JsonError(f"the request body is not valid JSON: {error}") from None
     if _keys_written(text) != _keys_held(value):
-        json.loads(text, object_pairs_hook=_refuse_duplicates)  # slow, but it names the key
+        json.loads(
+            text.removeprefix(codecs.BOM_UTF8), object_pairs_hook=_refuse_duplicates
+        )  # slow, but it names the key
     return value
 
 

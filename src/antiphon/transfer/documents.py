@@ -238,7 +238,11 @@ class _final_pipeline_off:  # noqa: N801  reads as a state where it is used
     def __enter__(self) -> None:
         if self._name != "_none":
             self._journal.note(f"its final pipeline [{self._name}] is off while documents are copied")
-            self._target.client.ask("PUT", self._path, {_FINAL: "_none"})
+            try:
+                self._target.client.ask("PUT", self._path, {_FINAL: "_none"})
+            except BaseException:  # told to end, it may be off already
+                self.__exit__()
+                raise
 
     def __exit__(self, *exc: object) -> None:
         if self._name != "_none":

@@ -108,10 +108,23 @@ def push_model(model: SourceModel, target: Side, journal: Journal, url: str | No
         if not journal.change(f"deploy {model_id}"):
             return model_id
         deploy(target, model_id, journal)
-    else:
+    elif _is_ready(model, target, model_id):
         journal.note("is deployed there")
+    elif journal.change(f"deploy {model_id} again, which is deployed there and not ready"):
+        _deploy(target, model_id, journal)
     compare_vectors(model, target, model_id, journal)
     return model_id
+
+
+def _is_ready(model: SourceModel, target: Side, model_id: str) -> bool:
+    """Whether a model that is said to be deployed answers: a node that has started anew may not have loaded it."""
+    try:
+        target.predict(model_id, PROBES[:1], model.roles[0].value if model.config.asymmetric else None)
+    except AntiphonError as error:
+        if "not ready" not in error.reason:
+            raise
+        return False
+    return True
 
 
 def compare_vectors(model: SourceModel, target: Side, model_id: str, journal: Journal) -> None:
@@ -244,8 +257,11 @@ def deploy(target: Side, model_id: str, journal: Journal) -> None:
 
     AntiphonError with the task's text when it fails.
     """
-    if _deployed(target, model_id, journal):
-        return
+    if not _deployed(target, model_id, journal):
+        _deploy(target, model_id, journal)
+
+
+def _deploy(target: Side, model_id: str, journal: Journal) -> None:
     answer = target.client.ask("POST", f"{ML}/models/{segment(model_id)}/_deploy")
     try:
         _follow(target, answer["task_id"], "deploying", journal)

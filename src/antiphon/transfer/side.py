@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from antiphon.errors import AntiphonError
+from antiphon.domain.banner import opensearch_version
 from antiphon.remote import RestClient
 
 Floats = NDArray[np.float32]
@@ -33,12 +33,7 @@ class Side:
     @classmethod
     def read(cls, client: RestClient, place: str) -> Side:
         """Ask the banner; AntiphonError when it is no OpenSearch."""
-        banner = client.ask("GET", "/")
-        version = banner.get("version") if isinstance(banner, dict) else None
-        if not isinstance(version, dict) or "number" not in version:
-            raise AntiphonError(f"{client.url} does not say which OpenSearch it is: {str(banner)[:200]}")
-        if version.get("distribution", "opensearch") != "opensearch" or "build_flavor" in version:
-            raise AntiphonError(f"{client.url} is Elasticsearch {version['number']}, not OpenSearch")
+        version = opensearch_version(client.url, client.ask("GET", "/"))
         return cls(client, str(version["number"]), "antiphon" in version, place)
 
     @property

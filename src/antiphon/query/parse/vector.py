@@ -271,7 +271,7 @@ def check_vector(spec: VectorSpec, values: tuple[float, ...]) -> None:
     numbers = np.asarray(values, np.float64)
     if np.isnan(numbers).any():
         raise unbound("KNN vector values cannot be NaN")
-    if np.isinf(numbers).any():
+    if (np.abs(numbers) > np.finfo(np.float32).max).any():
         raise unbound("KNN vector values cannot be infinity")
     if spec.data_type is not DataType.FLOAT:
         prefix = f"[data_type] field was set as [{spec.data_type.value}] in index mapping. But, KNN vector values are "
