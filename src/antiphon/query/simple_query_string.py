@@ -22,9 +22,9 @@ _OPTIONS = reading.words(
     "fuzzy_prefix_length fuzzy_max_expansions fuzzy_transpositions auto_generate_synonyms_phrase_query"
 )
 _WORD = re.compile(
-    r'"(?P<phrase>(?:[^"\\]|\\.)*)"(?:~(?P<slop>\d+))?'
+    r'"(?P<phrase>(?:[^"\\]|\\.)*)"(?:~(?P<slop>\d+|(?=.)))?'
     r"|(?P<sign>[+|()-])"
-    r'|(?P<term>(?:[^\s+|()"~*\\]|\\.)+)(?P<star>\*)?(?:~(?P<edits>\d+)?)?'
+    r'|(?P<term>(?:[^\s+|()"~*\\]|\\.)+)(?P<star>\*)?(?:~(?P<edits>[^\s"|+()]*))?'
     r"|(?P<other>\S)",
     re.DOTALL,
 )
@@ -40,7 +40,7 @@ def parse_simple_query_string(body: Body, scope: Scope) -> Query:
     if str(body.get("flags", "ALL")).upper() not in ("ALL", "-1"):
         raise refused("flags of simple_query_string", "leave them out, or use [match]")
     given = reading.texts("fields", body["fields"]) if body.get("fields") else ()
-    fields, _ = field_boosts(given, scope)
+    fields, lenient = field_boosts(given, scope)
     how = TextOptions(
         operator=operator("simple_query_string", body.get("default_operator", "or")),
         minimum_should_match=reading.minimum("simple_query_string", body.get("minimum_should_match")),
@@ -48,17 +48,22 @@ def parse_simple_query_string(body: Body, scope: Scope) -> Query:
         max_expansions=whole("simple_query_string", body, "fuzzy_max_expansions", 50),
         transpositions=flag(body, "fuzzy_transpositions", True),
         analyzer=None if body.get("analyzer") is None else str(body["analyzer"]),
-        lenient=flag(body, "lenient", True),
+        lenient=flag(body, "lenient", lenient),
     )
-    words = list(_WORD.finditer(reading.text("query", body["query"])))
-    found = _Reader(words, Target(tuple(fields), how, 0, 0.0, True), scope).group(0) or MatchNone()
-    if how.minimum_should_match is not None and isinstance(found, Bool) and found.should and not found.must_not:
+    text = reading.text("query", body["query"])
+    if text.strip() == "*":
+        return MatchAll(reading.boost("simple_query_string", body))
+    found = _Reader(list(_WORD.finditer(text)), Target(tuple(fields), how, 0, 1.0, True), scope).group(0) or MatchNone()
+    if how.minimum_should_match is not None and isinstance(found, Bool):
         found = replace(found, minimum_should_match=how.minimum_should_match)
     return boosted(found, reading.boost("simple_query_string", body))
 
 
 class _Reader:
-    """Reads groups left to right: ``+`` and ``|`` say how the next clause joins those before it."""
+    """Reads groups left to right: ``+`` and ``|`` say how the next clause joins those before it.
+
+    Of several signs between two clauses the first counts; ``-`` stands right before its clause, and two cancel out.
+    """
 
     def __init__(self, words: list[re.Match[str]], target: Target, scope: Scope) -> None:
         self._words = words
@@ -68,10 +73,10 @@ class _Reader:
 
     def group(self, depth: int) -> Query | None:
         """Return the query up to the closing bracket or the end; None when there is no term."""
-        default = self._target.how.operator
-        joint, negative = default, False
+        joint: Operator | None = None
+        current: Operator | None = None
         found: Query | None = None
-        current, turns = default, 0
+        turns, minus = 0, -1
         while self._next < len(self._words):
             word = self._words[self._next]
             self._next += 1
@@ -79,21 +84,26 @@ class _Reader:
             if sign == ")" and depth:
                 break
             if sign in ("+", "|"):
-                joint = Operator.AND if sign == "+" else Operator.OR
+                if found is not None and joint is None:
+                    joint = Operator.AND if sign == "+" else Operator.OR
                 continue
             if sign == "-":
-                negative = True
+                minus = -1 if minus == word.start() else word.end()
                 continue
             query = self._inside(depth) if sign == "(" else self._leaf(word)
             if query is None:
                 continue
-            if negative:
+            if minus == word.start():
                 query = Bool(should=(MatchAll(),), must_not=(query,))  # scores 1, as Lucene's
-            turns += found is not None and joint is not current
+            if found is None:
+                found = query
+                continue
+            joint = joint or self._target.how.operator
+            turns += current is not None and joint is not current
             if turns > MAX_DEPTH:
                 raise unbound(f"[simple_query_string] changes between + and | more than [{MAX_DEPTH}] times")
-            found, current = _joined(found, query, current, joint)
-            joint, negative = default, False
+            found = _joined(found, query, joint, apart=joint is not current)
+            joint, current = None, joint
         return found
 
     def _inside(self, depth: int) -> Query | None:
@@ -101,11 +111,12 @@ class _Reader:
 
     def _leaf(self, word: re.Match[str]) -> Query | None:
         if word["phrase"] is not None:
-            slop = None if word["slop"] is None else float(word["slop"])
+            slop = None if word["slop"] is None else float(word["slop"] or 2)
             return leaf(Lexeme("phrase", unescape(word["phrase"]), slop), self._target, self._scope)
         if word["term"] is None:
             return None
-        edits = None if word["edits"] is None else float(min(int(word["edits"]), 2))
+        spelled = word["edits"] if word["edits"] != "" else "2"
+        edits = float(min(int(spelled), 2)) if spelled and spelled.isdecimal() else None
         if word["star"]:
             prefix = re.sub(r"([*?\\])", r"\\\1", unescape(word["term"]))
             return leaf(Lexeme("term", prefix + "*", wild=True), self._target, self._scope)
@@ -113,14 +124,10 @@ class _Reader:
         return leaf(Lexeme("term", escaped, edits or None), self._target, self._scope)
 
 
-def _joined(before: Query | None, query: Query, current: Operator, joint: Operator) -> tuple[Query, Operator]:
-    """Return the clauses so far with one more; a change of operator closes what came before into one clause."""
-    if before is None:
-        return query, joint
-    open_ = isinstance(before, Bool) and current is joint and not before.must_not and before.boost == 1.0
-    query = scored_in_must(query) if joint is Operator.AND else query
+def _joined(before: Query, query: Query, joint: Operator, *, apart: bool) -> Query:
+    """Return the clauses so far with one more; ``apart``: what came before becomes one clause of its own."""
     if joint is Operator.AND:
-        earlier = before.must if open_ and isinstance(before, Bool) and before.must else (scored_in_must(before),)
-        return Bool(must=(*earlier, query)), joint
-    earlier = before.should if open_ and isinstance(before, Bool) and before.should else (before,)
-    return Bool(should=(*earlier, query)), joint
+        earlier = (scored_in_must(before),) if apart or not isinstance(before, Bool) else before.must
+        return Bool(must=(*earlier, scored_in_must(query)))
+    earlier = (before,) if apart or not isinstance(before, Bool) else before.should
+    return Bool(should=(*earlier, query))
