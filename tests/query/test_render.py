@@ -51,7 +51,7 @@ LEAVES = st.one_of(
     clause("match", on(STRINGS, MATCH)),
     clause("match_bool_prefix", on(STRINGS, options({"query": WORDS}))),
     clause("match_phrase", on(STRINGS, options({"query": WORDS}, slop=st.integers(0, 3)))),
-    clause("match_phrase_prefix", on(STRINGS, options({"query": WORDS}, max_expansions=st.integers(1, 9)))),
+    clause("match_phrase_prefix", on(st.sampled_from(["title", "body"]), options({"query": WORDS}, max_expansions=st.integers(1, 9)))),
     clause("multi_match", options({"query": WORDS, "lenient": st.just(True)}, type=st.sampled_from(
         ["best_fields", "most_fields", "cross_fields", "phrase", "bool_prefix"]), tie_breaker=st.just(0.3),
         fields=st.lists(st.sampled_from(["title^2", "tag", "obj*", "count", "day", "flag"]), max_size=3),

@@ -32,8 +32,12 @@ def term_value(field: Field, value: Any, now_ms: int) -> str | int | float:
         case Family.REAL:
             return to_real(field.type, value, factor=float(field.options.get("scaling_factor", 1)))
         case _:
-            text = scalar_text(value)
-            return text.lower() if field.options.get("normalizer") == "lowercase" else text
+            return normalized(field, scalar_text(value))
+
+
+def normalized(field: Field, text: str) -> str:
+    """Return a text, or a pattern of texts, as the field's normalizer leaves it: lowercase is the one there is."""
+    return text.lower() if field.options.get("normalizer") == "lowercase" else text
 
 
 def date_bound(

@@ -220,9 +220,10 @@ class Evaluation:
         for found in scored:
             mask = mask & found.mask
         optional = [self.matches(table, clause) for clause in query.should]
-        needed = required_matches(
-            query.minimum_should_match, len(optional), 0 if query.must or query.filter or not optional else 1
-        )
+        alone = not (query.must or query.filter)
+        needed = required_matches(query.minimum_should_match, len(optional), int(alone))
+        if alone:  # one of them at least; the minimum of a bool that only excludes does not count
+            needed = max(1, needed) if optional else 0
         if needed:
             counts = np.zeros(table.size, np.int32)
             for found in optional:

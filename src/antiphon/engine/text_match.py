@@ -210,7 +210,7 @@ class _Writer:
             if not found:
                 return tantivy.Query.empty_query()
             if len(words) == 1:
-                return constant(self.any_of(words[0][1]), 1.0)
+                return any_query([self.term(term) for term in words[0][1]])
         limit = max(MAX_PHRASES, node.max_expansions)
         readings = islice(product(*(terms for _, terms in words)), limit)
         first = words[0][0]

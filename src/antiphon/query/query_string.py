@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any
 
+from antiphon.domain.field import Family
 from antiphon.errors import AntiphonError, IllegalArgument, ParseError, ParsingError, QueryShardError
 from antiphon.query import reading
 from antiphon.query.leaves import (
@@ -22,8 +23,8 @@ from antiphon.query.nodes import (
 )
 from antiphon.query.parse.fields import scored_in_must
 from antiphon.query.parse.fulltext import TextOptions, best_of, field_boosts, text_query
-from antiphon.query.parse.options import Body, flag, fuzziness, operator, whole
-from antiphon.query.parse.reasons import only, refused
+from antiphon.query.parse.options import ANY_REWRITE, CONSTANT, Body, flag, fuzziness, operator, rewrite, whole
+from antiphon.query.parse.reasons import Refused, only, refused
 from antiphon.query.parse.terms import field_exists, fuzzy_query, parse_range, pattern_query
 from antiphon.query.query_string_lexer import Lexeme, QuerySyntaxError, lexemes, unescape
 from antiphon.query.scope import Scope
@@ -58,6 +59,8 @@ def parse_query_string(body: Body, scope: Scope) -> Query:
     for key in ("quote_analyzer", "quote_field_suffix", "escape"):
         if body.get(key):
             raise refused(f"{key} of query_string", "write a [bool] of [match_phrase] and [match] clauses")
+    rewrite(body, "rewrite", CONSTANT)
+    rewrite(body, "fuzzy_rewrite", ANY_REWRITE)
     text = reading.text("query", body["query"])
     if "fields" in body:
         given = reading.texts("fields", body["fields"])
@@ -199,8 +202,8 @@ def leaf(word: Lexeme, target: Target, scope: Scope) -> Query:
     for name, factor in target.fields:
         try:
             found = _on_one(word, name, factor, target, scope)
-        except AntiphonError:
-            if not target.how.lenient:
+        except AntiphonError as error:
+            if isinstance(error, Refused) or not target.how.lenient:
                 raise
             continue
         if not isinstance(found, MatchNone):
@@ -217,7 +220,7 @@ def _on_one(word: Lexeme, name: str, factor: float, target: Target, scope: Scope
         case "range":
             return _range(word, name, factor, target, scope)
         case "regexp":
-            return pattern_query(name, PatternKind.REGEXP, word.text, scope, factor)
+            return pattern_query(name, PatternKind.REGEXP, _lowered(word.text, name, scope), scope, factor)
         case _ if word.text == "*":
             return boosted(ConstantScore(field_exists(name, scope)), factor)
         case _ if word.wild:
@@ -228,7 +231,7 @@ def _on_one(word: Lexeme, name: str, factor: float, target: Target, scope: Scope
             )
             return fuzzy_query(
                 name,
-                unescape(word.text).lower(),
+                _lowered(unescape(word.text), name, scope),
                 edits,
                 scope,
                 factor,
@@ -243,11 +246,17 @@ def _on_one(word: Lexeme, name: str, factor: float, target: Target, scope: Scope
 def _wildcard(text: str, name: str, factor: float, target: Target, scope: Scope) -> Query:
     if text[0] in "*?" and not target.leading_wildcard:
         raise QuerySyntaxError("'*' or '?' not allowed as first character in WildcardQuery")
-    field = scope.field(name)
-    lowered = text.lower() if field is not None and field.family.value == "text" else text
+    lowered = _lowered(text, name, scope)
     if lowered.endswith("*") and not any(letter in "*?\\" for letter in lowered[:-1]):
         return pattern_query(name, PatternKind.PREFIX, lowered[:-1], scope, factor)
     return pattern_query(name, PatternKind.WILDCARD, lowered, scope, factor)
+
+
+def _lowered(text: str, name: str, scope: Scope) -> str:
+    """Return a pattern as most analyzers leave the words of a text field; other fields have their normalizer."""
+    field = scope.field(name)
+    kept = field is None or field.family is not Family.TEXT or field.search_analyzer in ("whitespace", "keyword")
+    return text if kept else text.lower()
 
 
 def _range(word: Lexeme, name: str, factor: float, target: Target, scope: Scope) -> Query:

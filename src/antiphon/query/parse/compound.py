@@ -42,7 +42,8 @@ def parse_bool(body: Body, scope: Scope, parse: Parse) -> Query:
     clauses = {key: _clauses("bool", key, body.get(key), scope, parse) for key in _CLAUSES}
     if sum(map(len, clauses.values())) > scope.max_clauses:
         raise TooManyClauses(f"maxClauseCount is set to {scope.max_clauses}")
-    flag(body, "adjust_pure_negative", True)
+    if not flag(body, "adjust_pure_negative", True) and [key for key in _CLAUSES if clauses[key]] == ["must_not"]:
+        return MatchNone()
     constant = tuple(clause for clause in clauses["must"] if _score_cannot_matter(clause, scope))
     return Bool(
         must=tuple(clause for clause in clauses["must"] if clause not in constant),

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from antiphon.domain.field import Family, Field, FieldType
+from antiphon.domain.values import normalized
 from antiphon.errors import AntiphonError, ParsingError
 from antiphon.query import reading
 from antiphon.query.leaves import (
@@ -20,8 +21,20 @@ from antiphon.query.leaves import (
 )
 from antiphon.query.nodes import Bool, DisMax, Query
 from antiphon.query.parse.fields import METADATA, field_term, one_term, scored_in_must, searchable
-from antiphon.query.parse.options import Body, flag, fuzziness, needed, one_field, operator, whole, zero_terms_all
-from antiphon.query.parse.reasons import only, unbound
+from antiphon.query.parse.options import (
+    ANY_REWRITE,
+    BLENDED,
+    Body,
+    flag,
+    fuzziness,
+    needed,
+    one_field,
+    operator,
+    rewrite,
+    whole,
+    zero_terms_all,
+)
+from antiphon.query.parse.reasons import Refused, only, unbound
 from antiphon.query.scope import Scope
 
 _MATCH = reading.words(
@@ -55,13 +68,15 @@ class TextOptions:
 
 def text_options(query: str, options: Body, kind: str = "match") -> TextOptions:
     """Return the options that the match family shares."""
+    fuzzy = options.get("fuzziness") is not None
+    expansions = rewrite(options, "fuzzy_rewrite", BLENDED if fuzzy else ANY_REWRITE)
     return TextOptions(
         kind,
         operator(query, options.get("operator", "or")),
         reading.minimum(query, options.get("minimum_should_match")),
         fuzziness(options.get("fuzziness")),
         whole(query, options, "prefix_length", 0),
-        whole(query, options, "max_expansions", 50),
+        expansions or whole(query, options, "max_expansions", 50),
         flag(options, "fuzzy_transpositions", True),
         None if options.get("analyzer") is None else str(options["analyzer"]),
         zero_terms_all(query, options),
@@ -106,10 +121,10 @@ def text_query(name: str, value: Any, how: TextOptions, scope: Scope, boost: flo
     try:
         field = searchable(name, scope)
         return MatchNone() if field is None else _on_field(field, value, how, scope, boost)
-    except AntiphonError:
-        if how.lenient:
-            return MatchNone()
-        raise
+    except AntiphonError as error:
+        if isinstance(error, Refused) or not how.lenient:
+            raise
+        return MatchNone()
 
 
 def _on_field(field: Field, value: Any, how: TextOptions, scope: Scope, boost: float) -> Query:
@@ -148,7 +163,7 @@ def _exact(field: Field, value: Any, how: TextOptions, scope: Scope, boost: floa
         return Pattern(
             field.path,
             PatternKind.FUZZY,
-            reading.as_text(value),
+            normalized(field, reading.as_text(value)),
             False,
             how.fuzziness,
             how.prefix_length,
@@ -157,8 +172,8 @@ def _exact(field: Field, value: Any, how: TextOptions, scope: Scope, boost: floa
             boost,
         )
     if how.kind in ("phrase_prefix", "bool_prefix"):
-        if field.family is Family.KEYWORD:
-            return Pattern(field.path, PatternKind.PREFIX, reading.as_text(value), boost=boost)
+        if how.kind == "bool_prefix" and field.family is Family.KEYWORD:
+            return Pattern(field.path, PatternKind.PREFIX, normalized(field, reading.as_text(value)), boost=boost)
         if how.kind == "phrase_prefix":
             raise unbound(
                 "Can only use phrase prefix queries on text fields - not on "

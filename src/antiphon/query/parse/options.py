@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -9,11 +10,16 @@ from antiphon.errors import IllegalArgument, ParsingError
 from antiphon.query import reading
 from antiphon.query.leaves import Fuzziness, Operator
 from antiphon.query.nodes import Query
-from antiphon.query.parse.reasons import unbound
+from antiphon.query.parse.reasons import refused, unbound
 from antiphon.query.scope import Scope
 
 Parse = Callable[[object, Scope], Query]
 """``parse_query`` itself, handed to clauses that contain others."""
+
+CONSTANT = "constant_score(?:_boolean)?"
+BLENDED = r"top_terms_blended_freqs_(?P<terms>[1-9]\d*)"
+ANY_REWRITE = rf"{CONSTANT}|scoring_boolean|top_terms_(?:boost_|blended_freqs_)?\d+"
+"""The rewrite methods that patterns and fuzzy terms score by, and all there are."""
 
 Body = dict[str, Any]
 
@@ -89,6 +95,18 @@ def whole(query: str, options: Body, key: str, default: int) -> int:
     if value < 0:
         raise IllegalArgument(f"[{query}] requires {key} to be greater than or equal to 0, but was [{value}]")
     return value
+
+
+def rewrite(options: Body, key: str, kept: str) -> int | None:
+    """Return how many terms a rewrite method keeps, None when it does not say; a method unlike ``kept`` is an error."""
+    if options.get(key) is None:
+        return None
+    text = str(options[key])
+    if (found := re.fullmatch(kept, text)) is not None:
+        return int(found["terms"]) if "terms" in found.groupdict() else None
+    if re.fullmatch(ANY_REWRITE, text):
+        raise refused(f"{key}: {text}", "leave it out")
+    raise unbound(f"Failed to parse rewrite_method [{text}]")
 
 
 def nested_field(path: str, scope: Scope) -> None:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from antiphon.domain.field import Family, Field, FieldType
-from antiphon.domain.values import scalar_text
+from antiphon.domain.values import normalized, scalar_text
 from antiphon.errors import IllegalArgument, ParsingError
 from antiphon.query import reading
 from antiphon.query.leaves import (
@@ -21,13 +22,17 @@ from antiphon.query.leaves import (
 )
 from antiphon.query.nodes import Query, TermsSet
 from antiphon.query.parse.fields import any_term, date_of, index_matches, one_term, searchable, value_of
-from antiphon.query.parse.options import Body, flag, fuzziness, needed, one_field, whole
+from antiphon.query.parse.options import BLENDED, CONSTANT, Body, flag, fuzziness, needed, one_field, rewrite, whole
 from antiphon.query.parse.reasons import only, refused, unbound
 from antiphon.query.pattern import compiled_pattern
 from antiphon.query.scope import Scope
 from antiphon.query.script import DocValue, Expression
 from antiphon.query.script_parse import parse_script
 
+_ALL_FLAGS = 255
+_FLAGS = {"INTERSECTION": (1, "&"), "COMPLEMENT": (2, "~"), "EMPTY": (4, "#"), "ANYSTRING": (8, "@")}
+_FLAGS |= {"INTERVAL": (32, "<"), "NONE": (0, ""), "ALL": (_ALL_FLAGS, "")}
+_REGEXP_PART = re.compile(r'\\.|"[^"]*"|\[(?:\\.|[^\]])*\]|[&~#@<]', re.DOTALL)
 _RANGE = ("gt", "gte", "lt", "lte", "from", "to", "include_lower", "include_upper", "format", "time_zone", "relation")
 
 
@@ -194,9 +199,11 @@ def parse_regexp(body: Body, scope: Scope) -> Query:
 
 def _pattern(query: str, kind: PatternKind, body: Body, scope: Scope, alias: str) -> Query:
     name, options = one_field(query, body, "value")
-    ignored = ("rewrite", "flags", "flags_value", "max_determinized_states")
-    only(query, options, ("value", alias, "case_insensitive", *ignored))
+    syntax = ("flags", "flags_value", "max_determinized_states") if kind is PatternKind.REGEXP else ()
+    only(query, options, ("value", alias, "case_insensitive", "rewrite", *syntax))
     value = str(needed(query, {"value": options.get("value", options.get(alias))}, "value"))
+    value = _with_flags(value, options) if syntax else value
+    rewrite(options, "rewrite", CONSTANT)
     return pattern_query(
         name,
         kind,
@@ -205,6 +212,19 @@ def _pattern(query: str, kind: PatternKind, body: Body, scope: Scope, alias: str
         reading.boost(query, options),
         case_insensitive=flag(options, "case_insensitive", False),
     )
+
+
+def _with_flags(value: str, options: Body) -> str:
+    """Return the expression with the operators quoted that ``flags``, or their number, leave out."""
+    number = reading.integer("flags_value", options.get("flags_value", _ALL_FLAGS))
+    if options.get("flags"):
+        number = 0
+        for name in str(options["flags"]).split("|"):
+            if name.upper() not in _FLAGS:
+                raise IllegalArgument(f"Unknown regexp flag [{name}]")
+            number |= _FLAGS[name.upper()][0]
+    plain = "".join(sign for bit, sign in _FLAGS.values() if not number & bit)
+    return _REGEXP_PART.sub(lambda part: f"\\{part[0]}" if part[0] in plain else part[0], value) if plain else value
 
 
 def pattern_query(
@@ -223,7 +243,7 @@ def pattern_query(
         )
     if field is None:
         return MatchNone()
-    pattern = Pattern(field.path, kind, value, case_insensitive=case_insensitive, boost=boost)
+    pattern = Pattern(field.path, kind, normalized(field, value), case_insensitive=case_insensitive, boost=boost)
     if kind is PatternKind.REGEXP:
         compiled_pattern(pattern)  # an expression that cannot be read is the query's fault, not a document's
     return pattern
@@ -241,7 +261,7 @@ def parse_fuzzy(body: Body, scope: Scope) -> Query:
         scope,
         reading.boost("fuzzy", options),
         prefix_length=whole("fuzzy", options, "prefix_length", 0),
-        max_expansions=whole("fuzzy", options, "max_expansions", 50),
+        max_expansions=rewrite(options, "rewrite", BLENDED) or whole("fuzzy", options, "max_expansions", 50),
         transpositions=flag(options, "transpositions", True),
     )
 
@@ -269,7 +289,7 @@ def fuzzy_query(
     return Pattern(
         field.path,
         PatternKind.FUZZY,
-        value,
+        normalized(field, value),
         False,
         edits or Fuzziness(0),
         prefix_length,
