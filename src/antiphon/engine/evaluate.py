@@ -52,6 +52,7 @@ from antiphon.query import (
     ScriptScore,
     Sparse,
     TermsSet,
+    TextCross,
     TextMatch,
     TextPhrase,
     TextTerms,
@@ -145,7 +146,7 @@ class Evaluation:
                 return self._keyword_pattern(table, query)
             case Sparse():
                 return _sparse(table, query)
-            case TextMatch() | TextPhrase() | TextTerms():
+            case TextMatch() | TextCross() | TextPhrase() | TextTerms():
                 return nothing(table)  # a text field of another nested level: nothing here has it
             case _:
                 raise AssertionError(f"not a leaf: {query}")

@@ -29,6 +29,7 @@ from antiphon.query import (
     ScriptScore,
     Search,
     TermsSet,
+    TextCross,
     TextMatch,
     TextPhrase,
     TextTerms,
@@ -99,6 +100,9 @@ def _wanted(table: Table, query: Query) -> Iterator[_Wanted]:  # noqa: C901  one
         case TextMatch():
             words = [term for _, terms in words_of(table, query.field, query.text, query.analyzer) for term in terms]
             yield from (_Wanted.word(query.field, _term_of(query, word, word == words[-1])) for word in words)
+        case TextCross():
+            words = [term for _, terms in words_of(table, query.field, query.text, query.analyzer) for term in terms]
+            yield from (_Wanted.word(path, _is(word)) for path, _ in query.fields for word in words)
         case TextPhrase():
             yield from _wanted_phrase(table, query)
         case TextTerms():

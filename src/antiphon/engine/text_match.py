@@ -24,6 +24,7 @@ from antiphon.query import (
     Pattern,
     PatternKind,
     Query,
+    TextCross,
     TextMatch,
     TextPhrase,
     TextTerms,
@@ -43,6 +44,8 @@ Words = list[tuple[int, list[str]]]
 def text_query(table: Table, node: Query) -> Any | None:
     """Return the tantivy query of a subtree that only asks about text of this table; None when it asks for more."""
     match node:
+        case TextCross():
+            return boosted(_across(table, node), node.boost) if _is_text(table, node.field) else None
         case TextMatch() | TextPhrase() | TextTerms():
             return leaf(table, node) if _is_text(table, node.field) else None
         case Pattern() | KeywordRange():
@@ -151,16 +154,7 @@ class _Writer:
         if node.last_prefix:
             last = Pattern(self._field, PatternKind.PREFIX, words[-1][1][-1])
             parts[-1] = constant(self.any_of(expanded(self._lexicon, last)), 1.0)
-        default = len(parts) if node.operator is Operator.AND else 1
-        needed = required_matches(node.minimum_should_match, len(parts), default)
-        if len(parts) == 1 and needed <= 1:
-            return parts[0]
-        if needed > len(parts):
-            return tantivy.Query.empty_query()
-        occur = tantivy.Occur.Must if needed == len(parts) else tantivy.Occur.Should
-        return tantivy.Query.boolean_query(
-            [(occur, part) for part in parts], max(1, needed) if needed < len(parts) else 0
-        )
+        return _enough(parts, node)
 
     def _alternatives(self, terms: Sequence[str], node: TextMatch) -> Any:
         if node.fuzziness is not None:
@@ -190,10 +184,18 @@ class _Writer:
         if not near:
             return tantivy.Query.empty_query()
         # all score as if they were as frequent as the most frequent of them (Lucene's BlendedTermQuery)
-        common = self._rarity(max(known[at][1] for at, _ in near))
+        common = max(known[at][1] for at, _ in near)
         return any_query([
-            boosted(self.term(known[at][0]), factor * common / self._rarity(known[at][1])) for at, factor in near
+            boosted(self.term(known[at][0]), factor * self.relative(common, known[at][1])) for at, factor in near
         ])  # fmt: skip
+
+    def relative(self, common: int, documents: int) -> float:
+        """Return how rare a term of ``common`` documents is, relative to one of ``documents``."""
+        return self._rarity(min(common, self._lexicon.size)) / self._rarity(documents)
+
+    def documents(self, term: str) -> int:
+        """Return how many documents have a term."""
+        return next((count for known, count in self._lexicon.terms(self._field, term) if known == term), 0)
 
     def _rarity(self, documents: int) -> float:
         """BM25's idf of a term that so many documents have."""
@@ -232,6 +234,48 @@ class _Writer:
         if len(words) == 1:
             return self.term(words[0][-1])
         return tantivy.Query.phrase_query(self._lexicon.schema, self._slot, words, slop)
+
+
+def _across(table: Table, node: TextCross) -> Any:
+    lexicon = table.lexicon
+    words = words_of(table, node.field, node.text, node.analyzer)
+    if not words:
+        return zero_terms(node.zero_terms_all)
+    _check_clauses(len(words))
+    slots = [] if lexicon is None else [(lexicon.slot(field), field, boost) for field, boost in node.fields]
+    writers = [(_Writer(table, lexicon, slot, field), boost) for slot, field, boost in slots if lexicon and slot]
+    parts = []
+    for _, terms in words:
+        found = [(writer.documents(term), writer, term, boost) for writer, boost in writers for term in terms]
+        parts.append(_blended(sorted((one for one in found if one[0]), key=lambda one: -one[0]), node.tie_breaker))
+    return _enough(parts, node)
+
+
+def _blended(found: Sequence[tuple[int, _Writer, str, float]], tie_breaker: float) -> Any:
+    """Return the best of terms (documents, writer, term, boost) that score as if as frequent as the first of them.
+
+    A term of fewer documents counts one more than the one before it (Lucene's ``BlendedTermQuery``).
+    """
+    if not found:
+        return tantivy.Query.empty_query()
+    parts = []
+    common = before = found[0][0]
+    for documents, writer, term, boost in found:
+        common, before = common + (documents < before), documents
+        parts.append(boosted(writer.term(term), boost * writer.relative(common, documents)))
+    return tantivy.Query.disjunction_max_query(parts, tie_breaker)
+
+
+def _enough(parts: Sequence[Any], node: TextMatch | TextCross) -> Any:
+    """Return the query of as many of the parts as must match."""
+    default = len(parts) if node.operator is Operator.AND else 1
+    needed = required_matches(node.minimum_should_match, len(parts), default)
+    if len(parts) == 1 and needed <= 1:
+        return parts[0]
+    if needed > len(parts):
+        return tantivy.Query.empty_query()
+    occur = tantivy.Occur.Must if needed == len(parts) else tantivy.Occur.Should
+    return tantivy.Query.boolean_query([(occur, part) for part in parts], max(1, needed) if needed < len(parts) else 0)
 
 
 def zero_terms(everything: bool) -> Any:

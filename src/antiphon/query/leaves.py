@@ -64,6 +64,28 @@ class TextMatch:
 
 
 @dataclass(frozen=True, slots=True)
+class TextCross:
+    """Each term of ``text`` on the best of several text fields (path, boost) of one analyzer and nested level.
+
+    A term counts as about as frequent in each field as in the one where it is most frequent.
+    """
+
+    fields: tuple[tuple[str, float], ...]
+    text: str
+    operator: Operator = Operator.OR
+    minimum_should_match: str | None = None
+    tie_breaker: float = 0.0
+    analyzer: str | None = None
+    zero_terms_all: bool = False
+    boost: float = 1.0
+
+    @property
+    def field(self) -> str:
+        """The first of the fields, which stands for all where their analyzer or level is asked."""
+        return self.fields[0][0]
+
+
+@dataclass(frozen=True, slots=True)
 class TextPhrase:
     """The terms of ``text`` in order, at most ``slop`` moves apart; ``prefix`` takes the last as a prefix."""
 

@@ -20,6 +20,7 @@ from antiphon.query.leaves import (
     Operator,
     Pattern,
     PatternKind,
+    TextCross,
     TextMatch,
     TextPhrase,
     TextTerms,
@@ -84,7 +85,7 @@ class _Teller:
             case Boosting():
                 negative = f"boost(queryboost(score({self.text(query.negative)}))^{query.negative_boost})"
                 return f"FunctionScoreQuery({self.text(query.positive)}, scored by {negative})"
-            case TextMatch():
+            case TextMatch() | TextCross():
                 return self._match(query)
             case TextPhrase():
                 return self._phrase(query)
@@ -114,7 +115,7 @@ class _Teller:
                 return self._is_boolean(query.query)
             case Bool(boost=1.0):
                 return bool(query.must or query.filter or query.should or query.must_not)
-            case TextMatch(boost=1.0):
+            case TextMatch(boost=1.0) | TextCross(boost=1.0):
                 return len(self._analyse(query.field, query.text, query.analyzer)) > 1
             case _:
                 return False
@@ -129,12 +130,12 @@ class _Teller:
         needed = required_matches(query.minimum_should_match, len(query.should), 0)
         return _at_least(needed, parts)
 
-    def _match(self, query: TextMatch) -> str:
+    def _match(self, query: TextMatch | TextCross) -> str:
         words = self._analyse(query.field, query.text, query.analyzer)
         if not words:
             return "*:*" if query.zero_terms_all else _NO_TERMS
         parts = [_word(query, terms) for _, terms in words]
-        if query.last_prefix:
+        if isinstance(query, TextMatch) and query.last_prefix:
             parts[-1] = f"{query.field}:{words[-1][1][-1]}*"
         if len(parts) == 1:
             return parts[0]
@@ -215,7 +216,10 @@ def _any_of(field: str, terms: Sequence[str]) -> str:
     return shown if len(terms) == 1 else f"Synonym({shown})"
 
 
-def _word(query: TextMatch, terms: Sequence[str]) -> str:
+def _word(query: TextMatch | TextCross, terms: Sequence[str]) -> str:
+    if isinstance(query, TextCross):
+        fields = [(path, "" if boost == 1.0 else f"^{boost}") for path, boost in query.fields]
+        return f"blended(terms:[{', '.join(f'{path}:{term}{boost}' for path, boost in fields for term in terms)}])"
     if query.fuzziness is None:
         return _any_of(query.field, terms)
     return " ".join(f"{query.field}:{term}~{query.fuzziness.edits_for(len(term))}" for term in terms)

@@ -25,6 +25,7 @@ from antiphon.query.leaves import (
     Pattern,
     ScriptFilter,
     Sparse,
+    TextCross,
     TextMatch,
     TextPhrase,
     TextTerms,
@@ -281,8 +282,8 @@ class Named:
 
 
 Query = (
-    MatchAll | MatchNone | TextMatch | TextPhrase | TextTerms | Pattern | KeywordTerms | KeywordRange | NumberTerms
-    | NumberRange | Exists | Ids | Bool | DisMax | ConstantScore | Boosting | FunctionScore | ScriptScore | ScriptFilter
-    | TermsSet | Nested | Knn | Sparse | Named
+    MatchAll | MatchNone | TextMatch | TextCross | TextPhrase | TextTerms | Pattern | KeywordTerms | KeywordRange
+    | NumberTerms | NumberRange | Exists | Ids | Bool | DisMax | ConstantScore | Boosting | FunctionScore | ScriptScore
+    | ScriptFilter | TermsSet | Nested | Knn | Sparse | Named
 )  # fmt: skip
 """Every node an engine answers."""

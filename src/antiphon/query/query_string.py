@@ -22,7 +22,7 @@ from antiphon.query.nodes import (
     Query,
 )
 from antiphon.query.parse.fields import scored_in_must
-from antiphon.query.parse.fulltext import TextOptions, best_of, field_boosts, text_query
+from antiphon.query.parse.fulltext import TYPES, TextOptions, best_of, field_boosts, text_query
 from antiphon.query.parse.options import ANY_REWRITE, CONSTANT, Body, flag, fuzziness, operator, rewrite, whole
 from antiphon.query.parse.reasons import Refused, only, refused
 from antiphon.query.parse.terms import field_exists, fuzzy_query, parse_range, pattern_query
@@ -59,6 +59,11 @@ def parse_query_string(body: Body, scope: Scope) -> Query:
     for key in ("quote_analyzer", "quote_field_suffix", "escape"):
         if body.get(key):
             raise refused(f"{key} of query_string", "write a [bool] of [match_phrase] and [match] clauses")
+    kind = str(body.get("type", "best_fields")).lower()
+    if kind not in ("best_fields", "most_fields"):
+        if kind in TYPES:
+            raise refused(f"type: {kind} of query_string", "use [multi_match] for it")
+        raise ParseError(f"failed to parse [multi_match] query type [{kind}]. unknown type.")
     rewrite(body, "rewrite", CONSTANT)
     rewrite(body, "fuzzy_rewrite", ANY_REWRITE)
     text = reading.text("query", body["query"])
@@ -77,7 +82,7 @@ def parse_query_string(body: Body, scope: Scope) -> Query:
         analyzer=None if body.get("analyzer") is None else str(body["analyzer"]),
         lenient=flag(body, "lenient", lenient),
     )
-    tie = reading.number("tie_breaker", body.get("tie_breaker", 1.0 if body.get("type") == "most_fields" else 0.0))
+    tie = reading.number("tie_breaker", body.get("tie_breaker", 1.0 if kind == "most_fields" else 0.0))
     zone = None if body.get("time_zone") is None else str(body["time_zone"])
     leading = flag(body, "allow_leading_wildcard", True)
     target = Target(tuple(fields), how, whole("query_string", body, "phrase_slop", 0), tie, leading, zone)

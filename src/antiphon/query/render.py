@@ -23,6 +23,7 @@ from antiphon.query.leaves import (
     PatternKind,
     ScriptFilter,
     Sparse,
+    TextCross,
     TextMatch,
     TextPhrase,
     TextTerms,
@@ -75,7 +76,7 @@ class _Renderer:
                 return _plain(query)
             case Exists():
                 return self._exists(query)
-            case TextMatch() | TextPhrase() | TextTerms() | Pattern() | KeywordTerms():
+            case TextMatch() | TextCross() | TextPhrase() | TextTerms() | Pattern() | KeywordTerms():
                 return _text(query)
             case KeywordRange() | NumberRange() | NumberTerms():
                 return self._numbers(query)
@@ -227,12 +228,16 @@ def _compound(query: Bool | DisMax | ConstantScore | Boosting, render: Callable[
             return {"boosting": shown | boost}
 
 
-def _text(query: TextMatch | TextPhrase | TextTerms | Pattern | KeywordTerms) -> Json:
+def _text(query: TextMatch | TextCross | TextPhrase | TextTerms | Pattern | KeywordTerms) -> Json:
     boost = _boosted(query.boost)
     match query:
         case TextMatch():
             kind = "match_bool_prefix" if query.last_prefix else "match"
             return {kind: {query.field: _match(query) | boost}}
+        case TextCross():
+            fields = [f"{path}^{factor}" for path, factor in query.fields]
+            how = {"fields": fields, "type": "cross_fields", "tie_breaker": query.tie_breaker}
+            return {"multi_match": _words(query) | how | boost}
         case TextPhrase():
             kind = "match_phrase_prefix" if query.prefix else "match_phrase"
             shown: Json = {"query": query.text, "slop": query.slop} | _given(analyzer=query.analyzer)
@@ -249,16 +254,21 @@ def _text(query: TextMatch | TextPhrase | TextTerms | Pattern | KeywordTerms) ->
             return _pattern(query)
 
 
-def _match(query: TextMatch) -> Json:
+def _words(query: TextMatch | TextCross) -> Json:
     shown: Json = {"query": query.text} | _given(
         minimum_should_match=query.minimum_should_match, analyzer=query.analyzer
     )
     if query.operator is Operator.AND:
         shown["operator"] = "and"
-    if query.fuzziness is not None:
-        shown["fuzziness"] = _fuzziness(query.fuzziness)
     if query.zero_terms_all:
         shown["zero_terms_query"] = "all"
+    return shown
+
+
+def _match(query: TextMatch) -> Json:
+    shown = _words(query)
+    if query.fuzziness is not None:
+        shown["fuzziness"] = _fuzziness(query.fuzziness)
     return shown | {
         "prefix_length": query.prefix_length,
         "max_expansions": query.max_expansions,

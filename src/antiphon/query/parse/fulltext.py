@@ -11,16 +11,16 @@ from antiphon.errors import AntiphonError, ParsingError
 from antiphon.query import reading
 from antiphon.query.leaves import (
     Fuzziness,
-    MatchAll,
     MatchNone,
     Operator,
     Pattern,
     PatternKind,
+    TextCross,
     TextMatch,
     TextPhrase,
 )
-from antiphon.query.nodes import Bool, DisMax, Query
-from antiphon.query.parse.fields import METADATA, field_term, one_term, scored_in_must, searchable
+from antiphon.query.nodes import DisMax, Query
+from antiphon.query.parse.fields import METADATA, field_term, one_term, searchable
 from antiphon.query.parse.options import (
     ANY_REWRITE,
     BLENDED,
@@ -42,7 +42,8 @@ _MATCH = reading.words(
     "zero_terms_query lenient auto_generate_synonyms_phrase_query fuzzy_rewrite"
 )
 _MULTI = _MATCH | {"fields", "type", "tie_breaker", "slop"}
-_TYPES = ("best_fields", "most_fields", "cross_fields", "phrase", "phrase_prefix", "bool_prefix")
+TYPES = ("best_fields", "most_fields", "cross_fields", "phrase", "phrase_prefix", "bool_prefix")
+"""How ``multi_match`` combines fields."""
 _DEFAULT_TYPES = frozenset(FieldType) - {
     FieldType.BOOLEAN, FieldType.KNN_VECTOR, FieldType.BINARY, FieldType.RANK_FEATURE, FieldType.RANK_FEATURES,
     FieldType.OBJECT, FieldType.NESTED, FieldType.ALIAS,
@@ -193,7 +194,7 @@ def parse_multi_match(body: Body, scope: Scope) -> Query:
     if "query" not in body:
         raise ParsingError("No text specified for multi_match query")
     kind = str(body.get("type", "best_fields")).lower()
-    if kind not in _TYPES:
+    if kind not in TYPES:
         raise ParsingError(f"failed to parse [multi_match] query type [{kind}]. unknown type.")
     value = needed("multi_match", body, "query")
     how = text_options(
@@ -221,7 +222,7 @@ def field_boosts(fields: tuple[str, ...], scope: Scope) -> tuple[list[tuple[str,
     found: dict[str, float] = {}
     for entry in given:
         name, _, boost = entry.partition("^")
-        factor = reading.number("boost", boost) if boost else 1.0
+        factor = reading.boost(f"field {name}", {"boost": boost}) if boost else 1.0
         if "*" not in name:
             found[name] = found.get(name, 1.0) * factor
             continue
@@ -248,9 +249,9 @@ def across_fields(
     scope: Scope,
     boost: float,
 ) -> Query:
-    """Return a text's query on several fields: their best, their sum, or (cross_fields) the best field per word."""
+    """Return a text's query on several fields: their best, their sum, or (cross_fields) the best field of each word."""
     if kind == "cross_fields":
-        return _per_word(targets, value, how, tie_breaker or 0.0, scope, boost)
+        return _cross_fields(targets, value, how, tie_breaker or 0.0, scope, boost)
     queries = _on_each(targets, value, how, scope)
     default_tie = 1.0 if kind in ("most_fields", "bool_prefix") else 0.0
     return best_of(queries, default_tie if tie_breaker is None else tie_breaker, boost)
@@ -270,15 +271,33 @@ def _on_each(targets: list[tuple[str, float]], value: Any, how: TextOptions, sco
     return [query for query in found if not isinstance(query, MatchNone)]
 
 
-def _per_word(
+def _cross_fields(
     targets: list[tuple[str, float]], value: Any, how: TextOptions, tie_breaker: float, scope: Scope, boost: float
 ) -> Query:
-    """cross_fields: every word is looked for in every field. Words are split at spaces, idf is each field's own."""
-    words = reading.as_text(value).split()
-    if not words:
-        return MatchAll(boost) if how.zero_terms_all else MatchNone()
-    single = replace(how, minimum_should_match=None)
-    clauses = [best_of(_on_each(targets, word, single, scope), tie_breaker, 1.0) for word in words]
-    if how.operator is Operator.AND:
-        return Bool(must=tuple(map(scored_in_must, clauses)), boost=boost)
-    return Bool(should=tuple(clauses), minimum_should_match=how.minimum_should_match, boost=boost)
+    """cross_fields: every word is looked for in every text field of one analyzer, the value itself in the others."""
+    groups: dict[tuple[str, str], list[tuple[str, float]]] = {}
+    alone: list[tuple[str, float]] = []
+    for name, factor in targets:
+        field = searchable(name, scope) if name not in METADATA else None
+        if field is not None and field.family is Family.TEXT:
+            groups.setdefault((field.search_analyzer, field.nested), []).append((field.path, factor))
+        else:
+            alone.append((name, factor))
+    alone += [group[0] for group in groups.values() if len(group) == 1]
+    queries = _on_each(alone, value, how, scope)
+    crossed = [tuple(group) for group in groups.values() if len(group) > 1]
+    shared = 1.0 if queries or len(crossed) > 1 else boost
+    queries += [
+        TextCross(
+            group,
+            reading.as_text(value),
+            how.operator,
+            how.minimum_should_match,
+            tie_breaker,
+            how.analyzer,
+            how.zero_terms_all,
+            shared,
+        )
+        for group in crossed
+    ]
+    return best_of(queries, tie_breaker, boost / shared)
