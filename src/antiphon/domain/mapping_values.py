@@ -11,13 +11,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from antiphon.domain.address import ip_text
 from antiphon.domain.dates import DEFAULT_FORMAT, date_format
 from antiphon.domain.document import TypedRow
 from antiphon.domain.field import DataType, Family, Field, FieldType, VectorSpec
 from antiphon.domain.mapping_parameters import flag
 from antiphon.domain.numbers import to_boolean, to_real, to_whole
 from antiphon.domain.space import Space
-from antiphon.domain.values import ip_text, scalar_text
+from antiphon.domain.values import scalar_text
 from antiphon.errors import IllegalArgument
 
 Writer = Callable[[TypedRow, Any], None]

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import ipaddress
 from typing import Any
 
+from antiphon.domain.address import ip_text
 from antiphon.domain.dates import DEFAULT_FORMAT, parse_date_math
 from antiphon.domain.field import Family, Field, FieldType
 from antiphon.domain.numbers import to_boolean, to_real, to_whole
@@ -75,16 +75,6 @@ def scalar_text(value: Any) -> str:
             return str(value)
         case _:
             raise IllegalArgument(f"a value must be a text, a number or a boolean, not [{value}]")
-
-
-def ip_text(value: str) -> str:
-    """Return the canonical text of an IPv4 or IPv6 address; IllegalArgument for anything else."""
-    try:
-        address = ipaddress.ip_address(value)
-    except ValueError:
-        raise IllegalArgument(f"'{value}' is not an IP string literal.") from None
-    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
-    return str(mapped or address)
 
 
 def _boolean(value: Any) -> int:

@@ -8,10 +8,13 @@ from typing import assert_never
 
 import numpy as np
 
+from antiphon.domain.field import FieldType
 from antiphon.engine.columns import FeatureColumn, KeywordColumn
 from antiphon.engine.evaluate_functions import first_numbers, function_score, script_values
 from antiphon.engine.evaluate_vectors import knn_matches
 from antiphon.engine.match_columns import (
+    Wanted,
+    addresses_between,
     exists_mask,
     keyword_mask,
     keyword_values,
@@ -133,7 +136,7 @@ class Evaluation:
                 score = self._keyword_score(table, query.field, mask) if query.scored else 1.0
                 return Matches(mask, score * query.boost)
             case KeywordRange():
-                return Matches(keyword_mask(table, query.field, terms_between(query)), query.boost)
+                return Matches(keyword_mask(table, query.field, _between(table, query)), query.boost)
             case NumberTerms():
                 return Matches(number_terms_mask(table, query.field, query.values), query.boost)
             case NumberRange():
@@ -289,6 +292,11 @@ class Evaluation:
             return Matches(mask & table.alive, 0.0)
         scores = _joined(owners, found.at(rows), table.size, query.score_mode)
         return Matches(mask & table.alive, scores).boosted(query.boost)
+
+
+def _between(table: Table, query: KeywordRange) -> Wanted:
+    field = table.mapping.field(query.field)
+    return addresses_between(query) if field is not None and field.type is FieldType.IP else terms_between(query)
 
 
 def _home(table: Table, query: Query) -> str:

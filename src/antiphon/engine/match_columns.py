@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from antiphon.domain.address import packed
 from antiphon.engine.columns import FeatureColumn, KeywordColumn, NumberColumn, Starts, TermList, TextColumn
 from antiphon.engine.matches import Mask
 from antiphon.engine.segment import Column, SegmentTable
@@ -76,6 +77,17 @@ def terms_between(node: KeywordRange) -> Wanted:
         return picked
 
     return wanted
+
+
+def addresses_between(node: KeywordRange) -> Wanted:
+    """Return what picks the addresses between the bounds of a range."""
+    low, high = (None if end is None else packed(end) for end in (node.low, node.high))
+
+    def inside(address: bytes) -> bool:
+        above = low is None or address > low or (address == low and node.include_low)
+        return above and (high is None or address < high or (address == high and node.include_high))
+
+    return lambda terms: np.fromiter((inside(packed(term)) for term in terms.all()), np.bool_, len(terms))
 
 
 def number_terms_mask(table: Table, field: str, values: tuple[int | float, ...]) -> Mask:

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from antiphon.domain.field import Family
+from antiphon.domain.address import Address
+from antiphon.domain.field import Family, FieldType
 from antiphon.engine.columns import KeywordColumn, NumberColumn
 from antiphon.engine.matches import Evaluator, Floats, Rows, ancestor_rows, table_of
 from antiphon.engine.table import Table
@@ -88,7 +89,7 @@ def collapse_values(evaluator: Evaluator, field: str, rows: Rows) -> list[Any]:
     known = table.mapping.field(field)
     if known is None:
         raise QueryShardError(f"no mapping found for `{field}` in order to collapse on")
-    if known.family not in (Family.KEYWORD, Family.WHOLE, Family.REAL):
+    if known.family not in (Family.KEYWORD, Family.WHOLE, Family.REAL) or known.type is FieldType.IP:
         reason = f"unknown type for collapse field `{field}`, only keywords and numbers are accepted"
         raise QueryShardError(reason, cause=IllegalArgument(reason))
     key = SortKey(field)
@@ -97,12 +98,14 @@ def collapse_values(evaluator: Evaluator, field: str, rows: Rows) -> list[Any]:
 
 def values_per_row(table: Table, field: str, rows: Rows) -> tuple[list[Any], NDArray[np.int64]]:
     """Return all values of a field over ``rows``, typed, and for each the position of its row."""
+    known = table.mapping.field(field)
+    kind = Address if known is not None and known.type is FieldType.IP else str
     values: list[Any] = []
     owners: list[NDArray[np.int64]] = []
     for column, found, owner in _gathered(table, field, rows):
         if isinstance(column, KeywordColumn):
             distinct, inverse = np.unique(found, return_inverse=True)
-            words = [column.terms.term(code) for code in distinct.tolist()]
+            words = [kind(column.terms.term(code)) for code in distinct.tolist()]
             values.extend(words[code] for code in inverse.tolist())
         else:
             values.extend(found.tolist())

@@ -150,7 +150,7 @@ class KeywordTerms:
 
 @dataclass(frozen=True, slots=True)
 class KeywordRange:
-    """Strings between bounds, by code point; None leaves a side open. Works on text fields' terms as well."""
+    """Strings between bounds, by code point (ip: by address); None leaves a side open. Works on text fields as well."""
 
     field: str
     low: str | None = None

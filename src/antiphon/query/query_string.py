@@ -271,4 +271,6 @@ def _range(word: Lexeme, name: str, factor: float, target: Target, scope: Scope)
     try:
         return parse_range({name: options}, scope)
     except IllegalArgument as error:
+        if isinstance(error, Refused):
+            raise
         raise QuerySyntaxError(error.reason) from error

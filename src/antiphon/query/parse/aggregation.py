@@ -124,6 +124,11 @@ def _terms(kind: str, spec: Any, below: Any, scope: Scope, parse: Parse) -> Aggr
     )
     refuse_options(kind, body, "format", "show_term_doc_count_error", "shard_min_doc_count")
     field = field_of(kind, body, scope, *VALUES)
+    if field is not None and field.type is FieldType.IP and {str} & {type(body.get(key)) for key in _CHOSEN}:
+        raise ShardArgument(
+            f"Aggregation on [{field.path}] cannot support regular expression style include/exclude settings as they "
+            "can only be applied to string fields. Use an array of values for include/exclude clauses"
+        )
     inside = _below(below, scope, parse)
     size = reading.integer("size", body.get("size", 10))
     if size <= 0:
@@ -138,6 +143,9 @@ def _terms(kind: str, spec: Any, below: Any, scope: Scope, parse: Parse) -> Aggr
         _patterns(body.get("exclude")),
         inside,
     )
+
+
+_CHOSEN = ("include", "exclude")
 
 
 def _patterns(value: Any) -> tuple[str, ...] | str | None:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
+from antiphon.domain.address import network
 from antiphon.domain.field import Family, Field, FieldType
 from antiphon.domain.values import date_bound, term_value
 from antiphon.errors import AntiphonError, NumberFormat
@@ -75,6 +76,8 @@ def field_term(field: Field, value: Any, scope: Scope, boost: float, *, scored: 
         return (
             NumberTerms(field.path, (low,), boost) if low == high else NumberRange(field.path, low, high, boost=boost)
         )
+    if field.type is FieldType.IP and "/" in str(value):
+        return ConstantScore(_network(field, str(value)), boost)
     typed = value_of(field, value, scope)
     if field.family is Family.TEXT:
         return TextTerms(field.path, (str(typed),), scored, boost)
@@ -94,6 +97,8 @@ def any_term(name: str, values: Sequence[Any], scope: Scope, boost: float) -> Qu
         return MatchNone()
     if field.type is FieldType.DATE:
         return _dates(field, values, scope, boost)
+    if field.type is FieldType.IP and any("/" in str(value) for value in values):
+        return ConstantScore(Bool(should=tuple(field_term(field, value, scope, 1.0) for value in values)), boost)
     typed = list(dict.fromkeys(value_of(field, value, scope) for value in values))
     if field.family is Family.TEXT:
         return TextTerms(field.path, tuple(map(str, typed)), scored=False, boost=boost)
@@ -113,6 +118,19 @@ def _metadata_terms(name: str, values: Sequence[Any], scope: Scope, boost: float
     if name == "_id":
         return Ids(texts, boost) if texts else MatchNone()
     return MatchAll(boost) if any(index_matches(text, scope) for text in texts) else MatchNone()
+
+
+def _network(field: Field, text: str) -> KeywordRange:
+    try:
+        first, last = network(text)
+    except AntiphonError as error:
+        raise unbound(error.reason, error) from error
+    return KeywordRange(field.path, first, last)
+
+
+def worded(field: Field) -> bool:
+    """True for a field whose values are texts, which patterns and fuzzy terms can be like."""
+    return field.family in (Family.TEXT, Family.KEYWORD) and field.type is not FieldType.IP
 
 
 def _date_span(field: Field, value: Any, scope: Scope) -> tuple[int, int]:

@@ -20,7 +20,7 @@ from antiphon.query.leaves import (
     TextPhrase,
 )
 from antiphon.query.nodes import DisMax, Query
-from antiphon.query.parse.fields import METADATA, field_term, one_term, searchable
+from antiphon.query.parse.fields import METADATA, field_term, one_term, searchable, worded
 from antiphon.query.parse.options import (
     ANY_REWRITE,
     BLENDED,
@@ -160,7 +160,7 @@ def _on_field(field: Field, value: Any, how: TextOptions, scope: Scope, boost: f
 
 
 def _exact(field: Field, value: Any, how: TextOptions, scope: Scope, boost: float) -> Query:
-    if field.family is Family.KEYWORD and how.fuzziness is not None:
+    if how.fuzziness is not None and worded(field):
         return Pattern(
             field.path,
             PatternKind.FUZZY,
@@ -173,14 +173,14 @@ def _exact(field: Field, value: Any, how: TextOptions, scope: Scope, boost: floa
             boost,
         )
     if how.kind in ("phrase_prefix", "bool_prefix"):
-        if how.kind == "bool_prefix" and field.family is Family.KEYWORD:
+        if how.kind == "bool_prefix" and worded(field):
             return Pattern(field.path, PatternKind.PREFIX, normalized(field, reading.as_text(value)), boost=boost)
         if how.kind == "phrase_prefix":
             raise unbound(
                 "Can only use phrase prefix queries on text fields - not on "
                 f"[{field.path}] which is of type [{field.type.value}]"
             )
-    if how.fuzziness is not None and field.family in (Family.WHOLE, Family.REAL) and not how.lenient:
+    if how.fuzziness is not None and not how.lenient:
         raise unbound(
             f"Can only use fuzzy queries on keyword and text fields - not on [{field.path}] which is of "
             f"type [{field.type.value}]"

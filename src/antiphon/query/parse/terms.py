@@ -21,7 +21,7 @@ from antiphon.query.leaves import (
     PatternKind,
 )
 from antiphon.query.nodes import Query, TermsSet
-from antiphon.query.parse.fields import any_term, date_of, index_matches, one_term, searchable, value_of
+from antiphon.query.parse.fields import any_term, date_of, index_matches, one_term, searchable, value_of, worded
 from antiphon.query.parse.options import BLENDED, CONSTANT, Body, flag, fuzziness, needed, one_field, rewrite, whole
 from antiphon.query.parse.reasons import only, refused, unbound
 from antiphon.query.pattern import compiled_pattern
@@ -122,8 +122,6 @@ def parse_range(body: Body, scope: Scope) -> Query:
         return _date_range(field, (low, include_low), (high, include_high), options, scope, boost)
     ends = [None if value is None else value_of(field, value, scope) for value in (low, high)]
     if field.family in (Family.TEXT, Family.KEYWORD):
-        if field.type is FieldType.IP:
-            raise refused("range on an ip field", "list the addresses with [terms], or use [prefix]")
         texts = [None if end is None else str(end) for end in ends]
         return KeywordRange(field.path, texts[0], texts[1], include_low, include_high, boost)
     numbers = [end if isinstance(end, (int, float)) else None for end in ends]
@@ -235,7 +233,7 @@ def pattern_query(
         star = value + "*" if kind is PatternKind.PREFIX else value
         return MatchAll(boost) if index_matches(star, scope) else MatchNone()
     field = searchable(name, scope) if name != "_id" else None
-    if name == "_id" or (field is not None and field.family not in (Family.TEXT, Family.KEYWORD)):
+    if name == "_id" or (field is not None and not worded(field)):
         kind_name = "_id" if field is None else field.type.value
         raise unbound(
             f"Can only use {kind.value} queries on keyword, text and wildcard fields - not on [{name}] which is of "
@@ -281,7 +279,7 @@ def fuzzy_query(
     field = searchable(name, scope)
     if field is None:
         return MatchNone()
-    if field.family not in (Family.TEXT, Family.KEYWORD):
+    if not worded(field):
         raise unbound(
             f"Can only use fuzzy queries on keyword and text fields - not on [{name}] which is of type "
             f"[{field.type.value}]"
