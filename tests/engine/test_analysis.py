@@ -24,6 +24,8 @@ BUILT_IN = [
     ("keyword", "The End", ["The End"]),
     ("english", "the running dogs", ["run", "dog"]),
     ("german", "die Häuser", ["haus"]),
+    ("turkish", "KIZ kitaplar İstanbul'da", ["k\u0131z", "kitap", "istanbul"]),
+    ("greek", "ΆΝΘΡΩΠΟΣ βιβλίο", ["ανθρωπ", "βιβλι"]),
     ("cjk", "日本語 hello 京", ["日本", "本語", "hello", "京"]),
 ]
 
@@ -40,6 +42,10 @@ FILTERS = [
     ({"type": "length", "min": 2}, "a bb", ["bb"]),
     ({"type": "truncate", "length": 2}, "abc", ["ab"]),
     ({"type": "edge_ngram", "min_gram": 1, "max_gram": 2}, "abc", ["a", "ab"]),
+    ({"type": "edge_ngram", "min_gram": 1, "max_gram": 2, "side": "back"}, "abc", ["c", "bc"]),
+    ({"type": "stemmer", "language": "minimal_english"}, "cities foxes bus passes", ["city", "foxe", "bus", "passe"]),
+    ({"type": "lowercase", "language": "turkish"}, "KIZ", ["k\u0131z"]),
+    ({"type": "lowercase", "language": "irish"}, "nAthair", ["n-athair"]),
     ({"type": "synonym", "synonyms": ["car, auto", "tv => television"]}, "car tv", ["car", "auto", "television"]),
     ({"type": "elision", "articles": ["l"]}, "l'avion", ["avion"]),
     ({"type": "asciifolding", "preserve_original": True}, "été", ["ete", "été"]),

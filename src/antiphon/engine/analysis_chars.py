@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import html
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from antiphon.domain.regular_expression import Match, RegularExpression
 from antiphon.engine.analysis_chain import CharFilter, Mapped
 from antiphon.errors import IllegalArgument
 
-_MARKUP = RegularExpression(r"(?s)<!--.*?-->|</?[A-Za-z!][^>]*>|&(?:#\d+|#x[0-9A-Fa-f]+|\w+);")
+_MARKUP = RegularExpression(
+    r"(?is)<!--.*?-->|<(?P<unread>script|style)\b[^>]*>.*?(?:</(?P=unread)\s*>|\Z)"
+    r"|</?(?P<tag>[a-z!][^\s/>]*)[^>]*>|&(?:#\d+|#x[0-9a-f]+|\w+);"
+)
 _BLOCKS = re.compile(r"(?i)</?(?:p|div|br|li|ul|ol|h[1-6]|tr|td|th|table|section|article|hr|pre|blockquote)\b")
 
 
@@ -19,7 +22,8 @@ def char_filter(kind: str, options: Mapping[str, Any]) -> CharFilter:
     """Return the character filter of a type; IllegalArgument for one that is not there."""
     match kind:
         case "html_strip":
-            return lambda text: _substituted(_MARKUP, _markup_text, text)
+            kept = {str(tag).lower() for tag in options.get("escaped_tags") or ()}
+            return lambda text: _substituted(_MARKUP, lambda found: _markup_text(found, kept), text)
         case "mapping":
             return _mapping(options)
         case "pattern_replace":
@@ -27,9 +31,13 @@ def char_filter(kind: str, options: Mapping[str, Any]) -> CharFilter:
     raise IllegalArgument(f"failed to find char_filter under [{kind}]")
 
 
-def _markup_text(found: Match) -> str:
+def _markup_text(found: Match, kept: Collection[str]) -> str:
     if found[0].startswith("&"):
         return html.unescape(found[0])
+    if (found["tag"] or found["unread"] or "").lower() in kept:
+        return found[0]
+    if found["unread"]:
+        return "\n"
     return "\n" if _BLOCKS.match(found[0]) else ""
 
 

@@ -21,9 +21,19 @@ STOP_WORDS = tuple(
         "this to was will with",
     )
 )
-_STEMMERS = {"porter": "english", "porter2": "english", "possessive_english": "", "light_french": "french"}
+_STEMMERS = {"porter": "english", "porter2": "english", "light_french": "french"}
 _STEMMERS |= {"light_german": "german", "german2": "german", "light_italian": "italian", "light_spanish": "spanish"}
 _STEMMERS |= {"light_english": "english", "light_portuguese": "portuguese", "light_russian": "russian"}
+_OTHER_STEMMERS = frozenset(
+    re.findall(
+        r"\w+",
+        "armenian basque bengali brazilian bulgarian catalan czech dutch_kp estonian galician german2 hindi indonesian "
+        "irish kp latvian light_finnish light_hungarian light_norwegian light_nynorsk light_swedish lithuanian lovins "
+        "minimal_french minimal_galician minimal_german minimal_norwegian minimal_nynorsk minimal_portuguese persian "
+        "portuguese_rslp sorani",
+    )
+)
+_GREEK = str.maketrans("ςάέήίϊΐύϋΰόώ", "σαεηιιιυυυοω")
 _IDEOGRAPHIC = frozenset({"<IDEOGRAPHIC>", "<HIRAGANA>", "<KATAKANA>", "<HANGUL>"})
 
 
@@ -31,7 +41,7 @@ def token_filter(kind: str, options: Mapping[str, Any]) -> tantivy.Filter | Toke
     """Return the token filter of a type; IllegalArgument for one that is not there."""
     match kind:
         case "lowercase":
-            return tantivy.Filter.lowercase()
+            return lowercase(options)
         case "asciifolding" if not _flag(options, "preserve_original"):
             return tantivy.Filter.ascii_fold()
         case "stop":
@@ -61,7 +71,7 @@ def _stop(options: Mapping[str, Any]) -> tantivy.Filter | TokenFilter:
         elif word.startswith("_") and word.endswith("_") and word != "_none_":
             language = word.strip("_")
             try:
-                return tantivy.Filter.stopword(language)
+                return _usable(tantivy.Filter.stopword(language))
             except ValueError as error:
                 raise IllegalArgument(f"no stop words are known for [{word}]; list the words themselves") from error
         elif word != "_none_":
@@ -73,16 +83,58 @@ def _stop(options: Mapping[str, Any]) -> tantivy.Filter | TokenFilter:
 
 
 def _stemmer(kind: str, options: Mapping[str, Any]) -> tantivy.Filter | TokenFilter:
-    language = str(options.get("language", options.get("name", "english"))).lower()
+    named = str(options.get("language", options.get("name", "english")))
+    language = named.lower()
     if kind in {"porter_stem", "kstem"}:
         language = "english"
-    language = _STEMMERS.get(language, language)
-    if not language:
+    if language == "possessive_english":
         return _each(lambda text: text[:-2] if text.endswith(("'s", "'S", "\u2019s")) else text)
+    if language == "minimal_english":
+        return _each(_singular)
     try:
-        return tantivy.Filter.stemmer(language)
+        return _usable(tantivy.Filter.stemmer(_STEMMERS.get(language, language)))
     except ValueError as error:
-        raise IllegalArgument(f"Invalid stemmer class specified: {language}") from error
+        if language in _OTHER_STEMMERS:
+            reason = f"[stemmer: {named}] is not supported by Antiphon: use one of Snowball's languages, or none"
+            raise IllegalArgument(reason) from error
+        raise IllegalArgument(f"Invalid stemmer class specified: {named[:1].upper()}{named[1:]}") from error
+
+
+def _usable(step: tantivy.Filter) -> tantivy.Filter:
+    """Return the filter; tantivy only says when an analyzer is built that it knows no such language (ValueError)."""
+    tantivy.TextAnalyzerBuilder(tantivy.Tokenizer.raw()).filter(step).build()
+    return step
+
+
+def _singular(text: str) -> str:
+    """Return an English word without the s of its plural (Lucene's ``EnglishMinimalStemmer``)."""
+    if len(text) < 3 or text[-1] != "s" or text[-2] in "us":
+        return text
+    if text[-2] == "e":
+        if len(text) > 3 and text[-3] == "i" and text[-4] not in "ae":
+            return text[:-3] + "y"
+        if text[-3] in "iaoe":
+            return text
+    return text[:-1]
+
+
+def _small(text: str) -> str:
+    """Return the text in small letters, one for each letter, wherever it stands (as Java's ``Character`` does)."""
+    return "".join(letter.lower()[0] for letter in text)
+
+
+def lowercase(options: Mapping[str, Any]) -> tantivy.Filter | TokenFilter:
+    """Return the filter that makes small letters, as a language does that has a way of its own."""
+    match str(options.get("language", "")).lower():
+        case "":
+            return tantivy.Filter.lowercase()
+        case "greek":
+            return _each(lambda text: _small(text).translate(_GREEK))
+        case "irish":
+            return _each(lambda text: _small(re.sub("^[nt](?=[AEIOUÁÉÍÓÚ])", r"\g<0>-", text)))
+        case "turkish":
+            return _each(lambda text: _small(text.replace("I\u0307", "i").replace("I", "\u0131")))
+    raise IllegalArgument(f"language [{options['language']}] not support for lower case")
 
 
 def _each(change: Callable[[str], str]) -> TokenFilter:
@@ -137,6 +189,9 @@ def _unique(options: Mapping[str, Any]) -> TokenFilter:
 def _grams(options: Mapping[str, Any], *, edge: bool) -> TokenFilter:
     low, high = gram_sizes(options)
     keep = _flag(options, "preserve_original")
+    side = str(options.get("side", "front")).lower() if edge else ""
+    if edge and side not in ("front", "back"):
+        raise IllegalArgument(f"invalid side: {side}")
 
     def apply(pieces: list[Piece]) -> list[Piece]:
         made = []
@@ -144,6 +199,8 @@ def _grams(options: Mapping[str, Any], *, edge: bool) -> TokenFilter:
             text = piece.text
             starts = range(1) if edge else range(len(text))
             grams = [text[s : s + n] for s in starts for n in range(low, high + 1) if s + n <= len(text)]
+            if side == "back":
+                grams = [text[-len(gram) :] for gram in grams]
             if keep and text not in grams:
                 grams.append(text)
             made += [replace(piece, text=gram) for gram in grams]

@@ -10,7 +10,7 @@ import tantivy
 
 from antiphon.engine.analysis_chain import Chain
 from antiphon.engine.analysis_chars import char_filter
-from antiphon.engine.analysis_filters import STOP_WORDS, cjk_bigrams, token_filter
+from antiphon.engine.analysis_filters import STOP_WORDS, cjk_bigrams, lowercase, token_filter
 from antiphon.engine.analysis_standard import standard_type
 from antiphon.engine.analysis_tokenizers import standard_words, tokenizer
 from antiphon.errors import IllegalArgument
@@ -121,7 +121,9 @@ def _language(language: str, stops: Sequence[Any]) -> Chain:
             stops = [tantivy.Filter.custom_stopword(list(STOP_WORDS))]
         elif language not in WITHOUT_STOP_WORDS:
             stops = [tantivy.Filter.stopword(language)]
-    filters = [tantivy.Filter.lowercase(), *stops, tantivy.Filter.stemmer(language)]
+    before = [token_filter("apostrophe", {})] if language == "turkish" else []
+    own = {"language": language} if language in {"greek", "turkish"} else {}
+    filters = [*before, lowercase(own), *stops, tantivy.Filter.stemmer(language)]
     return Chain(standard_words(), filters, typed=standard_type)
 
 

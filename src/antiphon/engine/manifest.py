@@ -16,8 +16,8 @@ from typing import Any
 
 import orjson
 
-FORMAT = 1
-"""Raised when segments or lexicons of this version could no longer be read: they are then derived anew."""
+FORMAT = 2
+"""Raised when segments or lexicons can no longer be read, or texts become other terms: they are then derived anew."""
 
 
 class Unusable(Exception):
