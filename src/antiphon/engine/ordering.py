@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from antiphon.domain.address import Address
+from antiphon.domain.address import Address, ip_text
 from antiphon.domain.field import Family, FieldType
 from antiphon.engine.columns import KeywordColumn, NumberColumn
 from antiphon.engine.matches import Evaluator, Floats, Rows, ancestor_rows, table_of
@@ -258,7 +258,7 @@ def _texts(chosen: Sequence[str | None], key: SortKey) -> Ordinals:
     def place(value: Any) -> float:
         if value is None:
             return absent
-        text = str(value)
+        text = ip_text(str(value)) if words and isinstance(words[0], Address) else str(value)
         if text in rank:
             return sign * rank[text]
         return sign * (sum(word < text for word in words) - 0.5)

@@ -162,6 +162,8 @@ class _Teller:
         return f"{path}:{values[0]}" if scored else f"{path}:({' '.join(sorted(values))})"
 
     def _texts_between(self, query: KeywordRange) -> str:
+        if self._field(query.field).type is FieldType.IP:
+            raise _NoText
         low, high = ("*" if end is None else end for end in (query.low, query.high))
         text = f"{query.field}:{'[' if query.include_low else '{'}{low} TO {high}{']' if query.include_high else '}'}"
         return _twice(text, text) if self._has_columns(query.field) else text

@@ -7,7 +7,7 @@ from typing import Any
 
 from antiphon.domain.field import Family, Field, FieldType
 from antiphon.domain.values import normalized, scalar_text
-from antiphon.errors import IllegalArgument, ParsingError
+from antiphon.errors import IllegalArgument, ParsingError, QueryShardError
 from antiphon.query import reading
 from antiphon.query.leaves import (
     Exists,
@@ -46,7 +46,10 @@ def parse_term(body: Body, scope: Scope) -> Query:
     boost = reading.boost("term", options)
     if flag(options, "case_insensitive", False):
         field = searchable(name, scope)
-        if field is not None and field.family in (Family.TEXT, Family.KEYWORD):
+        if field is not None and not worded(field):
+            kind = f"[{name}] field which is of type [{field.type.value}]"
+            raise QueryShardError(f"{kind}, does not support case insensitive term queries")
+        if field is not None:
             return Pattern(field.path, PatternKind.EXACT, scalar_text(value), case_insensitive=True, boost=boost)
     return one_term(name, value, scope, boost)
 
