@@ -227,7 +227,7 @@ def test_top_hits_of_two_indices() -> None:
 
     def shard(index: str, scores: list[float]) -> TopHitsPartial:
         hits = [((score,), index, SearchHit(f"{index}{score}", score, {})) for score in scores]
-        return TopHitsPartial(len(hits), hits)
+        return TopHitsPartial(len(hits), hits, max(scores))
 
     found = finish(top, merge(shard("i", [3.0, 1.0]), shard("j", [2.0])), render)
     assert found == {

@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from antiphon.domain.field import Family, Field
-from antiphon.engine.fetching import fetch_rows
+from antiphon.engine.fetching import best_hits
 from antiphon.engine.match_columns import exists_mask
-from antiphon.engine.matches import Evaluator, Mask, Rows, ancestor_rows, table_of
-from antiphon.engine.ordering import in_order, ordinals, text_field, values_per_row
+from antiphon.engine.matches import Evaluator, Mask, Matches, Rows, ancestor_rows, table_of
+from antiphon.engine.ordering import text_field, values_per_row
 from antiphon.engine.table import Table
 from antiphon.errors import IllegalArgument
 from antiphon.query import (
@@ -46,15 +46,20 @@ Positions = NDArray[np.int64]
 _NUMERIC = (MetricKind.MIN, MetricKind.MAX, MetricKind.AVG, MetricKind.SUM, MetricKind.STATS)
 
 
-def collect(evaluator: Evaluator, table: Table, aggregation: Aggregation, mask: Mask) -> Partial:
-    """Return what the rows of ``mask`` contribute; IllegalArgument for a field that cannot be aggregated so."""
-    return _Collector(evaluator, table).collect(aggregation, np.flatnonzero(mask))
+def collect(evaluator: Evaluator, asked: Search, aggregation: Aggregation, found: Matches) -> Partial:
+    """Return what documents contribute; IllegalArgument for a field that cannot be aggregated so."""
+    table = evaluator.view.tables[""]
+    return _Collector(evaluator, table, asked, found).collect(aggregation, np.flatnonzero(found.mask))
 
 
 class _Collector:
-    def __init__(self, evaluator: Evaluator, table: Table) -> None:
+    """Rows of one table; ``found`` are the documents that ``asked`` found, with their scores."""
+
+    def __init__(self, evaluator: Evaluator, table: Table, asked: Search, found: Matches) -> None:
         self._evaluator = evaluator
         self._table = table
+        self._asked = asked
+        self._found = found
 
     def collect(self, aggregation: Aggregation, rows: Rows) -> Partial:  # noqa: C901  one case per kind
         match aggregation:
@@ -73,7 +78,8 @@ class _Collector:
             case MissingAggregation():
                 return self._single(self._without(aggregation.field, rows), aggregation.below)
             case GlobalAggregation():
-                return self._single(np.flatnonzero(self._table.alive), aggregation.below)
+                everything = _Collector(self._evaluator, self._table, self._asked, Matches(self._table.alive))
+                return everything._single(np.flatnonzero(self._table.alive), aggregation.below)
             case NestedAggregation():
                 return self._nested(aggregation, rows)
             case TopHits():
@@ -199,31 +205,22 @@ class _Collector:
         view = self._evaluator.view
         inner = table_of(view, aggregation.path)
         if inner is None:
-            return SinglePartial(_empty(aggregation.below, _Collector(self._evaluator, self._table)))
+            return self._single(np.zeros(0, np.int64), aggregation.below)
         if aggregation.reverse:
             found = np.unique(ancestor_rows(view, self._table, aggregation.path)[rows])
         else:
             wanted = np.zeros(self._table.size, np.bool_)
             wanted[rows] = True
             found = np.flatnonzero(wanted[ancestor_rows(view, inner, self._table.path)] & inner.alive)
-        return _Collector(self._evaluator, inner)._single(found, aggregation.below)  # noqa: SLF001  its own kind
+        within = _Collector(self._evaluator, inner, self._asked, self._found)
+        return within._single(found, aggregation.below)
 
     def _top_hits(self, aggregation: TopHits, rows: Rows) -> TopHitsPartial:
-        documents = rows
-        if self._table.path:
-            documents = np.unique(ancestor_rows(self._evaluator.view, self._table, "")[rows])
-        scores = np.ones(len(documents), np.float32)
-        keys = [ordinals(self._evaluator, key, documents, scores) for key in aggregation.sort]
-        order = in_order(keys, len(documents))[: aggregation.from_ + aggregation.size]
-        values: list[tuple[Any, ...]] = [(1.0,)] * len(order)
-        if keys:
-            values = list(zip(*(key.values(order) for key in keys), strict=True))
-        shown: list[float | None] = [None if keys else 1.0] * len(order)
-        asked = Search(sort=aggregation.sort)
-        hits = fetch_rows(self._evaluator, asked, documents[order].tolist(), shown, aggregation.fetch)
-        if keys:
-            hits = [replace(hit, sort=own) for hit, own in zip(hits, values, strict=True)]
-        return TopHitsPartial(len(documents), list(zip(values, [""] * len(hits), hits, strict=True)))
+        documents = ancestor_rows(self._evaluator.view, self._table, "")[rows]
+        wanted = replace(aggregation.hits, size=aggregation.hits.from_ + aggregation.hits.size, from_=0)
+        scores = self._found.at(documents)
+        best, values = best_hits(self._evaluator, self._asked, wanted, rows, scores, self._table.path)
+        return TopHitsPartial(len(rows), list(zip(values, [""] * len(values), best.hits, strict=True)), best.max_score)
 
     def _composite(self, aggregation: Composite, rows: Rows) -> BucketsPartial:
         combined: list[tuple[int, tuple[Any, ...]]] = [(at, ()) for at in range(len(rows))]
@@ -250,11 +247,6 @@ class _Collector:
         elif source.interval is not None and values:
             values = (np.floor(np.asarray(values, np.float64) / source.interval) * source.interval).tolist()
         return values, owners
-
-
-def _empty(below: Mapping[str, Aggregation], collector: _Collector) -> BucketPartial:
-    nothing = np.zeros(0, np.int64)
-    return BucketPartial(0, {name: collector.collect(inner, nothing) for name, inner in below.items()})
 
 
 def _check_metric(aggregation: Metric, field: Field) -> None:

@@ -34,7 +34,8 @@ def search(view: View, asked: Search, vectors: Vectors) -> ShardResult:
     found = [_first_ones(one, asked) for one in whole]
     union = found[0].mask if len(found) == 1 else np.logical_or.reduce([one.mask for one in found])
     aggregations = {
-        name: collect(evaluator, table, aggregation, union) for name, aggregation in asked.aggregations.items()
+        name: collect(evaluator, asked, aggregation, _joined(found, union))
+        for name, aggregation in asked.aggregations.items()
     }
     if asked.post_filter is not None:
         passing = evaluator.mask(table, asked.post_filter)
@@ -161,6 +162,13 @@ def _narrowed(found: Matches, asked: Search, keys: NDArray[np.int64]) -> Matches
         number, slices = asked.slice
         mask = mask & (keys % slices == number)
     return Matches(mask, found.scores)
+
+
+def _joined(found: Sequence[Matches], union: Mask) -> Matches:
+    """All that any leg found; the scores of several add up."""
+    if len(found) == 1:
+        return found[0]
+    return Matches(union, np.sum([one.dense() for one in found], axis=0, dtype=np.float32))
 
 
 def _counted(total: int, asked: Search) -> tuple[int, bool]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -13,8 +14,8 @@ from antiphon.domain.document import TypedRow
 from antiphon.domain.field import Family, Field, FieldType
 from antiphon.domain.store import StoredDocument
 from antiphon.engine.explaining import explain_row
-from antiphon.engine.highlighting import highlight
-from antiphon.engine.matches import Evaluator, Floats, Rows, ancestor_rows, table_of
+from antiphon.engine.highlighting import asked_fields, highlight
+from antiphon.engine.matches import Evaluator, Floats, Matches, Rows, ancestor_rows, table_of, within
 from antiphon.engine.ordering import collapse_values, in_order, ordinals
 from antiphon.engine.table import Table
 from antiphon.query import (
@@ -36,98 +37,163 @@ from antiphon.query import (
     Search,
     SearchHit,
     TermsSet,
+    shown_sort,
 )
 
 
 def fetch_rows(
-    evaluator: Evaluator, asked: Search, rows: Sequence[int], scores: Sequence[float | None], fetch: Fetch
+    evaluator: Evaluator,
+    asked: Search,
+    rows: Sequence[int],
+    scores: Sequence[float | None],
+    fetch: Fetch,
+    path: str = "",
 ) -> list[SearchHit]:
-    """Return the hits of documents by row, in order."""
+    """Return the hits of rows of the table at ``path``, in order: documents, or objects with their ``nested`` place."""
     view = evaluator.view
-    table = view.tables[""]
+    table = view.tables[path]
     named = [node for leg in asked.legs for node in walk(leg) if isinstance(node, Named)]
-    matched = _matched(evaluator, named, rows)
-    nested = [node for leg in asked.legs for node in walk(leg) if isinstance(node, Nested) and node.inner_hits]
+    matched = _matched(evaluator, table, named, rows)
+    nested = [_Inside.of(evaluator, asked, table, node) for leg in asked.legs for node in _showing(leg)]
     shows_source = fetch.source.enabled and not fetch.no_stored
-    reads_source = bool(shows_source or nested or fetch.fields or fetch.docvalue_fields or fetch.highlight)
-    stored_rows = view.stored(rows, sources=reads_source)
+    reads_source = bool(shows_source or fetch.fields or fetch.docvalue_fields or fetch.highlight)
+    owners = ancestor_rows(view, table, "")[np.asarray(rows, np.int64)].tolist() if path else rows
     hits = []
-    for place, (row, score, stored) in enumerate(zip(rows, scores, stored_rows, strict=True)):
+    for place, (row, score, stored) in enumerate(
+        zip(rows, scores, view.stored(owners, sources=reads_source), strict=True)
+    ):
         source: dict[str, Any] = orjson.loads(stored.source) if reads_source else {}
-        inner = {
-            node.inner_hits.name: _inner_hits(evaluator, table, node, row, stored, source)
-            for node in nested
-            if node.inner_hits is not None
-        }
+        chain = _chain(evaluator, table, row)
+        if chain:
+            source = _alone(source, chain)
+        inner = {one.wanted.name: one.hits(row) for one in nested}
         if asked.collapse is not None:
             inner |= _group_hits(evaluator, asked, row)
         explained = fetch.explain and len(asked.legs) == 1
+        shown = fetch.source.shown(source) if shows_source else None
         hits.append(
             SearchHit(
                 id=stored.id,
                 score=score,
-                source=fetch.source.shown(source) if shows_source else None,
+                source=shown if shown is None or not path else _inside(shown, path),
                 routing=stored.routing,
                 version=stored.version if fetch.version else None,
-                seq_no=stored.seq_no if fetch.seq_no_primary_term else None,
+                seq_no=stored.seq_no if fetch.seq_no_primary_term and not path else None,
                 fields=_fields(table, fetch, stored, source),
                 highlight=highlight(evaluator, asked, fetch.highlight, source),
                 inner_hits=inner,
                 matched_queries=matched[place],
                 explanation=explain_row(evaluator, table, asked.legs[0], row) if explained else None,
+                nested=_nested(chain),
             )
         )
     return hits
 
 
+def best_hits(
+    evaluator: Evaluator, asked: Search, wanted: InnerHits, rows: Rows, scores: Floats, path: str = ""
+) -> tuple[InnerResult, list[tuple[Any, ...]]]:
+    """Return the best of ``rows`` of the table at ``path`` as hits, and what orders each: sort values, or its score."""
+    keys = [ordinals(evaluator, key, rows, scores, path) for key in wanted.sort]
+    order = in_order(keys, len(rows)) if keys else np.lexsort((rows, -scores))
+    shown = order[wanted.from_ : wanted.from_ + wanted.size]
+    scored = not keys or wanted.track_scores
+    listed: list[float | None] = [float(scores[at]) if scored else None for at in shown.tolist()]
+    plain = Search(legs=asked.legs, slots=asked.slots)
+    hits = fetch_rows(evaluator, plain, rows[shown].tolist(), listed, wanted.fetch or Fetch(), path)
+    best = float(scores.max()) if scored and len(scores) else None
+    if not keys:
+        return InnerResult(len(rows), best, tuple(hits)), [(score,) for score in listed]
+    values = list(zip(*(key.values(shown) for key in keys), strict=True))
+    fields = [evaluator.view.tables[""].mapping.field(key.field) for key in wanted.sort]
+    sorts = [tuple(map(shown_sort, wanted.sort, own, fields)) for own in values]
+    return InnerResult(len(rows), best, tuple(map(lambda hit, sort: replace(hit, sort=sort), hits, sorts))), values
+
+
+@dataclass(frozen=True, slots=True)
+class _Inside:
+    """The inner hits of one nested query: what it matches, and the row of the outer table each object lies in."""
+
+    evaluator: Evaluator
+    asked: Search
+    wanted: InnerHits
+    path: str
+    found: Matches | None
+    owners: Rows
+
+    @classmethod
+    def of(cls, evaluator: Evaluator, asked: Search, table: Table, node: Nested) -> _Inside:
+        assert node.inner_hits is not None
+        inner = table_of(evaluator.view, node.path)
+        own = Search(legs=(node.query,), slots=asked.slots)
+        if inner is None or inner is table or not within(inner, table):
+            return cls(evaluator, own, node.inner_hits, node.path, None, np.zeros(0, np.int64))
+        owners = ancestor_rows(evaluator.view, inner, table.path)
+        return cls(evaluator, own, node.inner_hits, node.path, evaluator.matches(inner, node.query), owners)
+
+    def hits(self, row: int) -> InnerResult:
+        """The objects in one row that made the query match."""
+        if self.found is None:
+            return InnerResult(0, None, ())
+        low, high = np.searchsorted(self.owners, [row, row + 1])
+        rows = np.arange(low, high)[self.found.mask[low:high]]
+        return best_hits(self.evaluator, self.asked, self.wanted, rows, self.found.at(rows), self.path)[0]
+
+
+def _showing(query: Query) -> Iterator[Nested]:
+    """The nested queries whose inner hits a hit shows: not those within another nested query."""
+    if isinstance(query, Nested):
+        if query.inner_hits is not None:
+            yield query
+        return
+    for one in _parts(query):
+        yield from _showing(one)
+
+
 def walk(query: Query) -> Iterator[Query]:
     """Yield a query and every query inside it."""
     yield query
-    inner: tuple[Query, ...] = ()
-    match query:
-        case Bool():
-            inner = (*query.must, *query.filter, *query.should, *query.must_not)
-        case DisMax():
-            inner = query.queries
-        case ConstantScore():
-            inner = (query.filter,)
-        case Boosting():
-            inner = (query.positive, query.negative)
-        case FunctionScore() | ScriptScore() | Nested() | Named():
-            inner = (query.query,)
-        case TermsSet():
-            inner = query.terms
-        case _:
-            pass
-    for one in inner:
+    for one in _parts(query):
         yield from walk(one)
 
 
-def _matched(evaluator: Evaluator, named: Sequence[Named], rows: Sequence[int]) -> list[tuple[str, ...]]:
-    table = evaluator.view.tables[""]
+def _parts(query: Query) -> tuple[Query, ...]:
+    match query:
+        case Bool():
+            return (*query.must, *query.filter, *query.should, *query.must_not)
+        case DisMax():
+            return query.queries
+        case ConstantScore():
+            return (query.filter,)
+        case Boosting():
+            return (query.positive, query.negative)
+        case FunctionScore() | ScriptScore() | Nested() | Named():
+            return (query.query,)
+        case TermsSet():
+            return query.terms
+        case _:
+            return ()
+
+
+def _matched(evaluator: Evaluator, table: Table, named: Sequence[Named], rows: Sequence[int]) -> list[tuple[str, ...]]:
     masks = [(node.name, evaluator.mask(table, node.query)) for node in named]
     return [tuple(name for name, mask in masks if mask[row]) for row in rows]
 
 
 def _fields(table: Table, fetch: Fetch, stored: StoredDocument, source: Mapping[str, Any]) -> dict[str, list[Any]]:
-    requests = (*fetch.fields, *fetch.docvalue_fields)
-    if not requests:
+    """The values of ``fields``, those of objects inside too, and of ``docvalue_fields``, the row's own."""
+    if not fetch.fields and not fetch.docvalue_fields:
         return {}
-    typed, _ = table.mapping.typed(stored.id, source)
+    rows = table.mapping.typed(stored.id, source)[0].rows
+    own = [row for row in rows if row.nested == table.path][:1]
     shown: dict[str, list[Any]] = {}
-    for request in requests:
-        for field in _asked_fields(table, request):
-            values = _shown(field, typed.rows[0], request, source)
-            if values:
-                shown[field.path] = values
+    for requests, among in ((fetch.fields, rows), (fetch.docvalue_fields, own)):
+        for request in requests:
+            for name, field in asked_fields(table.mapping, request.pattern):
+                values = [value for row in among for value in _shown(field, row, request, source)]
+                if values:
+                    shown[name] = values
     return shown
-
-
-def _asked_fields(table: Table, request: FieldRequest) -> list[Field]:
-    if "*" in request.pattern:
-        return [field for field in table.mapping.matching(request.pattern) if not field.nested]
-    field = table.mapping.field(request.pattern)
-    return [] if field is None else [field]
 
 
 def _shown(field: Field, row: TypedRow, request: FieldRequest, source: Mapping[str, Any]) -> list[Any]:
@@ -144,6 +210,8 @@ def _shown(field: Field, row: TypedRow, request: FieldRequest, source: Mapping[s
             return [] if field.path not in row.vectors else [row.vectors[field.path].tolist()]
         case Family.FEATURES:
             return [row.features[field.path]] if field.path in row.features else []
+        case Family.NONE if row.nested:
+            return []
         case Family.NONE:
             value = source.get(field.path)
             return [] if value is None or field.type in (FieldType.OBJECT, FieldType.NESTED) else [value]
@@ -158,60 +226,42 @@ def _whole(field: Field, value: int, format_: str | None) -> Any:
     return value
 
 
-def _inner_hits(
-    evaluator: Evaluator, table: Table, node: Nested, row: int, stored: StoredDocument, source: Mapping[str, Any]
-) -> InnerResult:
-    """The objects of one document that made a nested query match."""
-    wanted = node.inner_hits
-    assert wanted is not None
-    inner = table_of(evaluator.view, node.path)
-    if inner is None:
-        return InnerResult(0, None, ())
-    found = evaluator.matches(inner, node.query)
-    owners = ancestor_rows(evaluator.view, inner, "")
-    low, high = np.searchsorted(owners, [row, row + 1])
-    rows = np.arange(low, high)[found.mask[low:high]]
-    scores = found.at(rows)
-    order = np.lexsort((rows, -scores))
-    shown = order[wanted.from_ : wanted.from_ + wanted.size]
-    hits = tuple(
-        _object_hit(evaluator, inner, int(rows[at]), float(scores[at]), stored, source, wanted) for at in shown.tolist()
-    )
-    del table
-    return InnerResult(len(rows), float(scores.max()) if len(scores) else None, hits)
-
-
-def _object_hit(
-    evaluator: Evaluator,
-    table: Table,
-    row: int,
-    score: float,
-    stored: StoredDocument,
-    source: Mapping[str, Any],
-    wanted: InnerHits,
-) -> SearchHit:
+def _chain(evaluator: Evaluator, table: Table, row: int) -> list[tuple[str, int]]:
+    """The way from the document to an object: each nested path with the position in its array."""
     chain: list[tuple[str, int]] = []
     while table.path:
         number = int(np.searchsorted(table.bases, row, side="right")) - 1
         chain.insert(0, (table.path, int(table.parts[number].offsets[row - int(table.bases[number])])))
         row, table = int(table.parents[row]), evaluator.view.tables[table.enclosing]
+    return chain
+
+
+def _alone(source: Mapping[str, Any], chain: Sequence[tuple[str, int]]) -> dict[str, Any]:
+    """The source as if the object at the end of the chain were all there is."""
     inner: Any = source
-    nested: dict[str, Any] = {}
     before = ""
     for path, offset in chain:
-        relative = path.removeprefix(f"{before}.") if before else path
-        inner = _object_at(inner, relative, offset)
-        place = {"field": relative, "offset": offset}
-        _deepest(nested).update({"_nested": place} if nested else place)
-        before = path
-    fetch = wanted.fetch or Fetch()
-    kept = fetch.source.shown(inner) if isinstance(inner, Mapping) else None
-    return SearchHit(id=stored.id, score=score, source=kept, routing=stored.routing, nested=nested)
+        inner = _object_at(inner, path.removeprefix(before), offset)
+        before = f"{path}."
+    for name in reversed(chain[-1][0].split(".")):
+        inner = {name: inner}
+    alone: dict[str, Any] = inner
+    return alone
 
 
-def _deepest(nested: dict[str, Any]) -> dict[str, Any]:
-    while "_nested" in nested:
-        nested = nested["_nested"]
+def _inside(source: Any, path: str) -> Mapping[str, Any]:
+    """The object at a path of a source that holds nothing else; empty when it was filtered out."""
+    for name in path.split("."):
+        source = source.get(name, {}) if isinstance(source, Mapping) else {}
+    return source if isinstance(source, Mapping) else {}
+
+
+def _nested(chain: Sequence[tuple[str, int]]) -> dict[str, Any] | None:
+    nested: dict[str, Any] | None = None
+    for number in range(len(chain) - 1, -1, -1):
+        before = f"{chain[number - 1][0]}." if number else ""
+        place = {"field": chain[number][0].removeprefix(before), "offset": chain[number][1]}
+        nested = place if nested is None else place | {"_nested": nested}
     return nested
 
 
@@ -245,14 +295,4 @@ def _group_hits(evaluator: Evaluator, asked: Search, row: int) -> dict[str, Inne
     )
     rows = np.array([row]) if value is None else np.flatnonzero(found.mask & evaluator.mask(table, same))
     scores = found.at(rows)
-    return {wanted.name: _group(evaluator, asked, wanted, rows, scores) for wanted in asked.collapse.inner_hits}
-
-
-def _group(evaluator: Evaluator, asked: Search, wanted: InnerHits, rows: Rows, scores: Floats) -> InnerResult:
-    keys = [ordinals(evaluator, key, rows, scores) for key in wanted.sort]
-    order = in_order(keys, len(rows)) if keys else np.lexsort((rows, -scores))
-    shown = order[wanted.from_ : wanted.from_ + wanted.size]
-    listed: list[float | None] = [None if keys else float(scores[at]) for at in shown.tolist()]
-    plain = Search(legs=asked.legs, slots=asked.slots)
-    hits = fetch_rows(evaluator, plain, rows[shown].tolist(), listed, wanted.fetch or Fetch())
-    return InnerResult(len(rows), None if keys else float(scores.max()), tuple(hits))
+    return {wanted.name: best_hits(evaluator, asked, wanted, rows, scores)[0] for wanted in asked.collapse.inner_hits}

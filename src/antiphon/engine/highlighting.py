@@ -8,6 +8,7 @@ from typing import Any
 
 from antiphon.domain.analysis import Token
 from antiphon.domain.field import Family, Field
+from antiphon.domain.mapping import IndexMapping
 from antiphon.engine.highlight_passages import Match, Passage, beginning, best_passages, whole_values
 from antiphon.engine.match_pattern import fuzzy_terms
 from antiphon.engine.matches import Evaluator
@@ -65,19 +66,24 @@ def highlight(
     for request in fields:
         queries = asked.legs if request.query is None else (request.query,)
         wanted = [one for query in queries for one in _wanted(table, query)]
-        for field in _fields(table, request.pattern):
+        for name, field in asked_fields(table.mapping, request.pattern):
+            if field.family not in (Family.TEXT, Family.KEYWORD):
+                continue
             fitting = [
                 one for one in wanted if one.field in (field.path, field.source) or not request.require_field_match
             ]
             fragments = _of_field(table, field, request, fitting, source)
             if fragments:
-                shown[field.path] = fragments
+                shown[name] = fragments
     return shown
 
 
-def _fields(table: Table, pattern: str) -> list[Field]:
-    found = table.mapping.matching(pattern) if "*" in pattern else [table.mapping.field(pattern)]
-    return [field for field in found if field is not None and field.family in (Family.TEXT, Family.KEYWORD)]
+def asked_fields(mapping: IndexMapping, pattern: str) -> list[tuple[str, Field]]:
+    """Return the fields of a name or pattern, each under the name it was asked by: an alias stays an alias."""
+    if "*" in pattern:
+        return [(field.path, field) for field in mapping.matching(pattern)]
+    field = mapping.field(pattern)
+    return [] if field is None else [(pattern, field)]
 
 
 def _wanted(table: Table, query: Query) -> Iterator[_Wanted]:  # noqa: C901  one case per node

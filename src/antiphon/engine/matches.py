@@ -78,6 +78,11 @@ def ancestor_rows(view: View, table: Table, path: str) -> Rows:
     return rows
 
 
+def within(inner: Table, outer: Table) -> bool:
+    """True when the rows of ``inner`` lie in rows of ``outer``, or are the same."""
+    return not outer.path or f"{inner.path}.".startswith(f"{outer.path}.")
+
+
 def nothing(table: Table) -> Matches:
     """Return no match at all."""
     return Matches(np.zeros(table.size, np.bool_), 0.0)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from antiphon.domain.address import Address, ip_text
 from antiphon.domain.field import Family, FieldType
 from antiphon.engine.columns import KeywordColumn, NumberColumn
-from antiphon.engine.matches import Evaluator, Floats, Rows, ancestor_rows, table_of
+from antiphon.engine.matches import Evaluator, Floats, Rows, ancestor_rows, table_of, within
 from antiphon.engine.table import Table
 from antiphon.errors import IllegalArgument, QueryShardError
 from antiphon.query import SortKey, missing_value
@@ -42,9 +42,12 @@ def text_field(path: str) -> str:
     return _TEXT.format(path)
 
 
-def ordinals(evaluator: Evaluator, key: SortKey, rows: Rows, scores: Floats) -> Ordinals:
-    """Return a sort key over ``rows`` of the documents' table, whose scores are ``scores``."""
-    table = evaluator.view.tables[""]
+def ordinals(evaluator: Evaluator, key: SortKey, rows: Rows, scores: Floats, path: str = "") -> Ordinals:
+    """Return a sort key over ``rows``, whose scores are ``scores``, of the table at ``path``: documents or objects.
+
+    An object has no value of a field that lies outside of it.
+    """
+    table = evaluator.view.tables[path]
     sign = -1.0 if key.descending else 1.0
     match key.field:
         case "_score":
@@ -58,11 +61,11 @@ def ordinals(evaluator: Evaluator, key: SortKey, rows: Rows, scores: Floats) -> 
             keys = table.keys[rows]
             return Ordinals(keys.astype(np.float64) * sign, lambda at: keys[at].tolist(), lambda v: sign * float(v))
         case "_id":
-            return _texts(evaluator.view.ids(rows), key)
+            return _texts(evaluator.view.ids(ancestor_rows(evaluator.view, table, "")[rows]), key)
         case "_index":
             return Ordinals(np.zeros(len(rows)), lambda at: [None] * len(at), lambda _: 0.0)
         case _:
-            return _field(evaluator, key, rows)
+            return _field(evaluator, key, rows, table)
 
 
 def in_order(keys: Sequence[Ordinals], count: int) -> NDArray[np.int64]:
@@ -93,7 +96,7 @@ def collapse_values(evaluator: Evaluator, field: str, rows: Rows) -> list[Any]:
         reason = f"unknown type for collapse field `{field}`, only keywords and numbers are accepted"
         raise QueryShardError(reason, cause=IllegalArgument(reason))
     key = SortKey(field)
-    return _field(evaluator, key, rows).values(np.arange(len(rows)))
+    return _field(evaluator, key, rows, table).values(np.arange(len(rows)))
 
 
 def values_per_row(table: Table, field: str, rows: Rows) -> tuple[list[Any], NDArray[np.int64]]:
@@ -144,22 +147,19 @@ def _gathered(
         yield column, raw[np.repeat(column.starts[local], counts) + offsets], np.repeat(at, counts)
 
 
-def _field(evaluator: Evaluator, key: SortKey, rows: Rows) -> Ordinals:
-    document_table = evaluator.view.tables[""]
-    known = document_table.mapping.field(key.field)
-    if known is None or not key.mapped:
-        return Ordinals(np.zeros(len(rows)), lambda at: [None] * len(at), lambda _: 0.0)
-    if known.family is Family.TEXT:
+def _field(evaluator: Evaluator, key: SortKey, rows: Rows, table: Table) -> Ordinals:
+    known = table.mapping.field(key.field)
+    if known is not None and known.family is Family.TEXT:
         raise IllegalArgument(text_field(key.field))
-    table, asked, owner_of = document_table, rows, None
-    if known.nested:
-        inner = table_of(evaluator.view, known.nested)
-        if inner is None:
-            return Ordinals(np.zeros(len(rows)), lambda at: [None] * len(at), lambda _: 0.0)
-        owners = ancestor_rows(evaluator.view, inner, "")
+    inner = None if known is None or not key.mapped else table_of(evaluator.view, known.nested)
+    if known is None or inner is None or not within(inner, table):
+        return Ordinals(np.zeros(len(rows)), lambda at: [_stand_in(key)] * len(at), lambda _: 0.0)
+    asked, owner_of = rows, None
+    if inner is not table:
+        owners = ancestor_rows(evaluator.view, inner, table.path)
         mask = inner.alive if key.nested_filter is None else evaluator.mask(inner, key.nested_filter)
         asked = np.flatnonzero(mask & np.isin(owners, rows))
-        position = np.full(document_table.size, -1, np.int64)
+        position = np.full(table.size, -1, np.int64)
         position[rows] = np.arange(len(rows))
         table, owner_of = inner, position[owners[asked]]
     if known.family is Family.KEYWORD:
@@ -194,7 +194,7 @@ def _number(
         absent = rank(extreme)
     ranks = np.full(count, absent)
     ranks[present] = sign * places
-    return Ordinals(ranks, lambda at: [picked[i].item() if present[i] else None for i in at.tolist()], place)
+    return Ordinals(ranks, lambda at: [picked[i].item() if present[i] else _stand_in(key) for i in at.tolist()], place)
 
 
 def _as_number(value: Any, key: SortKey) -> int | float:
@@ -267,4 +267,9 @@ def _texts(chosen: Sequence[str | None], key: SortKey) -> Ordinals:
     if key.missing not in ("_last", "_first"):
         absent = place(str(key.missing))
     ranks = np.array([absent if value is None else sign * rank[value] for value in chosen])
-    return Ordinals(ranks, lambda at: [chosen[i] for i in at.tolist()], place)
+    return Ordinals(ranks, lambda at: [_stand_in(key) if chosen[i] is None else chosen[i] for i in at.tolist()], place)
+
+
+def _stand_in(key: SortKey) -> Any:
+    """What a document without a value has in its place: the ``missing`` of the sort, if it is a value."""
+    return None if key.missing in ("_last", "_first") else key.missing

@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from antiphon.domain.dates import write_date
 from antiphon.domain.index import Index
 from antiphon.domain.response_processors import RankedHit, RankedPage
 from antiphon.errors import AntiphonError, SearchPhaseError
@@ -26,7 +25,7 @@ from antiphon.query import (
     SortKey,
     finish_all,
     merge_all,
-    missing_value,
+    shown_sort,
 )
 
 Failures = list[tuple[str, AntiphonError]]
@@ -168,10 +167,7 @@ def _shown(key: SortKey, value: Any, index: Index) -> Any:
     """Return a sort value as JSON shows it."""
     if key.field == "_index":
         return index.name
-    if value is None:
-        value = missing_value(key, index.mapping.field(key.field))
-        return value if value not in (np.inf, -np.inf) else "Infinity" if value == np.inf else "-Infinity"
-    return write_date(value, key.format) if key.format else value
+    return shown_sort(key, value, index.mapping.field(key.field))
 
 
 def _completed(bound: BoundPipeline, shard: Shard, hit: SearchHit, ranked: Ranked) -> SearchHit:

@@ -48,7 +48,7 @@ from antiphon.query.leaves import (
 )
 from antiphon.query.lucene_text import lucene_text
 from antiphon.query.minimum import required_matches
-from antiphon.query.missing import missing_value
+from antiphon.query.missing import missing_value, shown_sort
 from antiphon.query.nodes import (
     Bool,
     Boosting,
@@ -226,6 +226,7 @@ __all__ = [
     "render_query",
     "required_matches",
     "run_catalog_search",
+    "shown_sort",
     "url_parameters",
     "url_query",
     "wanted_texts",

@@ -8,7 +8,7 @@ from dataclasses import field as default
 from enum import StrEnum
 from types import MappingProxyType
 
-from antiphon.query.nodes import Fetch, Query, SortKey
+from antiphon.query.nodes import InnerHits, Query
 
 _NONE: Mapping[str, Aggregation] = MappingProxyType({})
 
@@ -146,10 +146,7 @@ class NestedAggregation:
 class TopHits:
     """The best documents of a bucket."""
 
-    size: int
-    from_: int
-    sort: tuple[SortKey, ...]
-    fetch: Fetch
+    hits: InnerHits
 
 
 @dataclass(frozen=True, slots=True)

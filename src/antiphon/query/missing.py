@@ -1,7 +1,10 @@
-"""What stands for a missing value among sort values: the largest or smallest number of the field's type."""
+"""Sort values as they are shown; for a missing one stands the largest or smallest number of the field's type."""
 
 from __future__ import annotations
 
+from typing import Any
+
+from antiphon.domain.dates import write_date
 from antiphon.domain.field import Field, FieldType
 from antiphon.query.nodes import SortKey
 
@@ -26,3 +29,11 @@ def missing_value(key: SortKey, field: Field | None) -> float | None:
         return None
     smallest, largest = _BOUNDS[field.type]
     return largest if (key.missing == "_last") is not key.descending else smallest
+
+
+def shown_sort(key: SortKey, value: Any, field: Field | None) -> Any:
+    """Return a sort value as JSON shows it; ``_index`` is not known here."""
+    if value is None:
+        value = missing_value(key, field)
+        return value if value not in (float("inf"), -float("inf")) else "Infinity" if value > 0 else "-Infinity"
+    return write_date(value, key.format) if key.format else value

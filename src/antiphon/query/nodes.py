@@ -220,13 +220,17 @@ class HighlightField:
 
 @dataclass(frozen=True, slots=True)
 class InnerHits:
-    """The objects that made a nested query match, or the documents of a collapsed group."""
+    """The objects that made a nested query match, or the best documents of a collapsed group or a bucket.
+
+    ``track_scores`` shows scores although ``sort`` decides.
+    """
 
     name: str
     size: int = 3
     from_: int = 0
     sort: tuple[SortKey, ...] = ()
     fetch: Fetch | None = None
+    track_scores: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -56,6 +56,7 @@ class TopHitsPartial:
     total: int
     hits: list[tuple[tuple[Any, ...], str, Any]]
     """(sort values or (score,), index name, SearchHit)"""
+    max_score: float | None = None
 
 
 Partial = MetricPartial | BucketsPartial | SinglePartial | TopHitsPartial

@@ -66,7 +66,8 @@ def merge(first: Partial, second: Partial) -> Partial:
                 buckets[key] = _merge_bucket(buckets[key], bucket) if key in buckets else bucket
             return BucketsPartial(buckets, first.field_type or second.field_type, first.format or second.format)
         case TopHitsPartial(), TopHitsPartial():
-            return TopHitsPartial(first.total + second.total, first.hits + second.hits)
+            best = _extreme(max, first.max_score, second.max_score)
+            return TopHitsPartial(first.total + second.total, first.hits + second.hits, best)
         case _:
             # indices whose mappings differ: the one that has the field decides
             return second if is_empty(first) else first
@@ -224,15 +225,12 @@ def _extreme(choose: Callable[[float, float], float], first: float | None, secon
 
 
 def _top_hits(aggregation: TopHits, partial: TopHitsPartial, render: RenderHit) -> dict[str, Any]:
-    hits = sorted(partial.hits, key=hit_order(aggregation.sort))
-    best = None
-    if not aggregation.sort:
-        best = max((hit.score for _, _, hit in hits if hit.score is not None), default=None)
-    shown = hits[aggregation.from_ : aggregation.from_ + aggregation.size]
+    wanted = aggregation.hits
+    shown = sorted(partial.hits, key=hit_order(wanted.sort))[wanted.from_ : wanted.from_ + wanted.size]
     return {
         "hits": {
             "total": {"value": partial.total, "relation": "eq"},
-            "max_score": best,
+            "max_score": partial.max_score,
             "hits": [render(index, hit) for _, index, hit in shown],
         }
     }

@@ -37,6 +37,8 @@ def render_inner_hits(inner: InnerHits, mapping: IndexMapping, render: Render) -
     shown: Json = {"name": inner.name, "size": inner.size, "from": inner.from_}
     if inner.sort:
         shown["sort"] = render_sort(inner.sort, mapping, render)
+    if inner.track_scores:
+        shown["track_scores"] = True
     return shown if inner.fetch is None else shown | render_fetch(inner.fetch, render)
 
 

@@ -24,6 +24,7 @@ from antiphon.query.aggregations import (
     TermsAggregation,
     TopHits,
 )
+from antiphon.query.nodes import InnerHits
 from antiphon.query.parse.aggregation_composite import parse_composite
 from antiphon.query.parse.aggregation_fields import (
     NUMERIC,
@@ -293,7 +294,13 @@ def _top_hits(kind: str, spec: Any, below: Any, scope: Scope, parse: Parse) -> A
             f"or equal to: [100] but was [{size + from_}]. This limit can be set by changing the "
             "[index.max_inner_result_window] index level setting."
         )
-    return TopHits(size, from_, parse_sort(body.get("sort"), scope, parse), parse_fetch(body, scope, parse))
+    if size == 0:
+        raise ShardArgument(
+            "numHits must be > 0; please use TotalHitCountCollectorManager if you just need the total hit count"
+        )
+    sort, fetch = parse_sort(body.get("sort"), scope, parse), parse_fetch(body, scope, parse)
+    scored = reading.boolean("track_scores", body.get("track_scores", False))
+    return TopHits(InnerHits("top_hits", size, from_, sort, fetch, scored))
 
 
 def _histogram(_kind: str, spec: Any, below: Any, scope: Scope, parse: Parse) -> Aggregation:

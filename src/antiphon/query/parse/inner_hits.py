@@ -38,4 +38,5 @@ def parse_inner_hits(body: Body, name: str, scope: Scope, parse: Parse) -> Inner
         from_,
         parse_sort(body.get("sort"), scope, parse),
         fetch.parse_fetch(body, scope, parse),
+        reading.boolean("track_scores", body.get("track_scores", False)),
     )
