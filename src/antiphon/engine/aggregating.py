@@ -135,6 +135,11 @@ class _Collector:
             raise IllegalArgument(text_field(field.path))
         values, owners = self._values(aggregation.field, rows, aggregation.missing)
         buckets = self._grouped(values, owners, rows, aggregation.below)
+        if aggregation.min_doc_count == 0:
+            everywhere, _ = self._values(aggregation.field, np.flatnonzero(self._table.alive))
+            other = [] if aggregation.missing is None else [aggregation.missing]
+            none = self._bucket(np.zeros(0, np.int64), aggregation.below)
+            buckets |= {key: none for key in dict.fromkeys([*everywhere, *other]) if key not in buckets}
         return BucketsPartial(buckets, None if field is None else field.type.value, _format(field))
 
     def _grouped(

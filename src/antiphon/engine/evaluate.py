@@ -258,10 +258,12 @@ class Evaluation:
     def _script_score(self, table: Table, query: ScriptScore) -> Matches:
         inner = self.matches(table, query.query)
         values = script_values(table, query.script, inner.mask, inner).astype(np.float32)
-        if bool((values[inner.mask] < 0).any()):
+        if bool((~(values[inner.mask] >= 0)).any()):
             raise QueryShardError("script_score script returned an invalid score: scores must not be negative")
-        mask = inner.mask if query.min_score is None else inner.mask & (values >= np.float32(query.min_score))
-        return Matches(mask, values).boosted(query.boost)
+        found = Matches(inner.mask, values).boosted(query.boost)
+        if query.min_score is None:
+            return found
+        return Matches(found.mask & (found.dense() >= np.float32(query.min_score)), found.scores)
 
     def _terms_set(self, table: Table, query: TermsSet) -> Matches:
         found = [self.matches(table, term) for term in query.terms]

@@ -13,9 +13,10 @@ from antiphon.domain.field import DataType
 from antiphon.domain.space import Space, score_of
 from antiphon.engine.columns import KeywordColumn, NumberColumn, TextColumn
 from antiphon.engine.matches import Evaluator, Floats, Mask, Matches
+from antiphon.engine.ordering import numbers_per_row, one_per_row
 from antiphon.engine.table import Table
 from antiphon.engine.vectors import exact_raw
-from antiphon.errors import IllegalArgument, QueryShardError, ScriptError
+from antiphon.errors import AntiphonError, IllegalArgument, QueryShardError, ScriptError
 from antiphon.query import (
     Binary,
     BinaryOperator,
@@ -232,7 +233,7 @@ def function_score(evaluator: Evaluator, table: Table, query: FunctionScore) -> 
     combined, touched = _combined(evaluator, table, query, inner)
     if query.max_boost is not None:
         combined = np.minimum(combined, query.max_boost)
-    combined = np.where(touched, combined, 1.0)
+    combined = np.where(touched, np.minimum(combined, np.finfo(np.float32).max), 1.0)
     match query.boost_mode:
         case BoostMode.MULTIPLY:
             scores = own * combined
@@ -248,6 +249,10 @@ def function_score(evaluator: Evaluator, table: Table, query: FunctionScore) -> 
             scores = np.minimum(own, combined)
         case _:
             assert_never(query.boost_mode)
+    wrong = np.flatnonzero(inner.mask & ~(scores >= 0))
+    if len(wrong):
+        got = "NaN" if np.isnan(scores[wrong[0]]) else scores[wrong[0]]
+        raise AntiphonError(f"function score query returned an invalid score: {got} for doc: {wrong[0]}")
     return _cut(Matches(inner.mask, scores.astype(np.float32)), query)
 
 
@@ -300,7 +305,13 @@ def _function(table: Table, function: ScoreFunction, applies: Mask, inner: Match
         case Decay() as decay:
             return _decay(table, decay)
         case script:
-            return script_values(table, script, applies, inner)
+            scores = script_values(table, script, applies, inner)
+            wrong = np.flatnonzero(applies & (scores < 0))
+            if len(wrong):
+                raise IllegalArgument(
+                    f"script score function must not produce negative scores, but got: [{scores[wrong[0]]}]"
+                )
+            return scores
 
 
 def _field_value(table: Table, factor: FieldValueFactor, applies: Mask) -> Doubles:
@@ -309,9 +320,17 @@ def _field_value(table: Table, factor: FieldValueFactor, applies: Mask) -> Doubl
         values = np.where(present, values, factor.missing)
     elif bool((applies & ~present).any()):
         raise QueryShardError(f"Missing value for field [{factor.field}]")
-    values = values * factor.factor
     with np.errstate(divide="ignore", invalid="ignore"):
-        modified = _MODIFIERS[factor.modifier](values)
+        modified = _MODIFIERS[factor.modifier](values * factor.factor)
+    wrong = np.flatnonzero(applies & (modified < 0))
+    if len(wrong):
+        got = "-Infinity" if np.isinf(modified[wrong[0]]) else modified[wrong[0]]
+        name = factor.modifier
+        advice = f"; consider using {name}1p or {name}2p instead of {name} to avoid negative scores"
+        raise IllegalArgument(
+            f"field value function must not produce negative scores, but got: [{got}] for field value: "
+            f"[{values[wrong[0]]}]{advice if name in ('ln', 'log') else ''}"
+        )
     return np.asarray(np.where(applies, modified, 0.0))
 
 
@@ -330,8 +349,9 @@ _MODIFIERS: Mapping[str, Callable[[Doubles], Doubles]] = {
 
 
 def _decay(table: Table, decay: Decay) -> Doubles:
-    values, present = first_numbers(table, decay.field)
-    distance = np.maximum(0.0, np.abs(values - decay.origin) - decay.offset)
+    values, owners = numbers_per_row(table, decay.field, np.arange(table.size), np.float64)
+    distances = np.maximum(0.0, np.abs(values - decay.origin) - decay.offset)
+    distance, present = one_per_row(distances, owners, decay.multi_value_mode, table.size)
     match decay.kind:
         case "gauss":
             variance = -(decay.scale**2) / (2 * math.log(decay.decay))

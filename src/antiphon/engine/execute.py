@@ -217,7 +217,8 @@ def _rescored(evaluator: Evaluation, rescore: Rescore, rows: Rows, scores: Float
     window = slice(0, rescore.window_size)
     second = evaluator.matches(evaluator.view.tables[""], rescore.query)
     hit = second.mask[rows[window]]
-    first = scores[window] * np.float32(rescore.query_weight)
+    scores = scores * np.float32(rescore.query_weight)  # those beyond the window keep their place
+    first = scores[window]
     other = second.at(rows[window]) * np.float32(rescore.rescore_query_weight)
     match rescore.score_mode:
         case "multiply":
@@ -230,7 +231,6 @@ def _rescored(evaluator: Evaluation, rescore: Rescore, rows: Rows, scores: Float
             joined = np.minimum(first, other)
         case _:
             joined = first + other
-    scores = scores.copy()
     scores[window] = np.where(hit, joined, first)
     order = np.lexsort((rows[window], -scores[window]))
     rows = rows.copy()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -9,6 +10,8 @@ from typing import Any
 from antiphon.domain.analysis import Token
 from antiphon.domain.field import Family, Field
 from antiphon.domain.mapping import IndexMapping
+from antiphon.domain.mapping_read import OBJECTS
+from antiphon.domain.pattern import star_pattern
 from antiphon.engine.highlight_passages import Match, Passage, beginning, best_passages, whole_values
 from antiphon.engine.match_pattern import fuzzy_terms
 from antiphon.engine.matches import Evaluator
@@ -81,7 +84,9 @@ def highlight(
 def asked_fields(mapping: IndexMapping, pattern: str) -> list[tuple[str, Field]]:
     """Return the fields of a name or pattern, each under the name it was asked by: an alias stays an alias."""
     if "*" in pattern:
-        return [(field.path, field) for field in mapping.matching(pattern)]
+        shape = star_pattern(pattern)
+        named = [(path, mapping.field(path)) for path in mapping.fields if shape.fullmatch(path)]
+        return [(path, field) for path, field in named if field is not None and field.type not in OBJECTS]
     field = mapping.field(pattern)
     return [] if field is None else [(pattern, field)]
 
@@ -159,7 +164,10 @@ def _of_field(
     texts = list(_texts(source, (field.source or field.path).split(".")))
     matches = [_matches(table, field, text, wanted) for text in texts]
     if not any(matches):
-        return [beginning(texts[0], request.no_match_size)] if request.no_match_size and texts else []
+        if request.no_match_size <= 0 or not texts:
+            return []
+        start = beginning(texts[0], request.no_match_size)
+        return [_escaped(start) if request.html else start]
     if request.fragments == 0:
         passages = whole_values(texts, matches)
     else:
@@ -235,12 +243,18 @@ def _units(text: str) -> Sequence[int]:
 
 def _marked(passage: Passage, request: HighlightField) -> str:
     parts: list[str] = []
+    shown = _escaped if request.html else str
     at = passage.start
     end = max(passage.end, passage.matches[-1].end)
     for match in passage.matches:
         if match.start < at:
             continue
-        parts += [passage.text[at : match.start], request.pre_tag, passage.text[match.start : match.end]]
+        parts += [shown(passage.text[at : match.start]), request.pre_tag, shown(passage.text[match.start : match.end])]
         parts.append(request.post_tag)
         at = match.end
-    return "".join([*parts, passage.text[at:end]])
+    return "".join([*parts, shown(passage.text[at:end])])
+
+
+def _escaped(text: str) -> str:
+    """Text within HTML, as Lucene's encoder writes it."""
+    return html.escape(text).replace("/", "&#x2F;")

@@ -174,7 +174,7 @@ def _number(
     numbers: NDArray[Any], owners: NDArray[np.int64], key: SortKey, count: int, extreme: float | None
 ) -> Ordinals:
     """``extreme`` is shown for a missing number, and ties with it."""
-    picked, present = _one_per_row(numbers, owners, key.mode or ("max" if key.descending else "min"), count)
+    picked, present = one_per_row(numbers, owners, key.mode or ("max" if key.descending else "min"), count)
     distinct, places = np.unique(picked[present], return_inverse=True)
     sign = -1.0 if key.descending else 1.0
     absent = np.inf if key.missing == "_last" else -np.inf
@@ -206,7 +206,7 @@ def _as_number(value: Any, key: SortKey) -> int | float:
         raise IllegalArgument(f"Failed to parse search_after value for field [{key.field}].") from None
 
 
-def _one_per_row(
+def one_per_row(
     numbers: NDArray[Any], owners: NDArray[np.int64], mode: str, count: int
 ) -> tuple[NDArray[Any], NDArray[np.bool_]]:
     """Return (the number that stands for several, which rows have one); whole means are rounded half up, as in Java."""

@@ -203,7 +203,8 @@ class FieldRequest:
 class HighlightField:
     """How one field (or pattern) is highlighted. ``fragments`` 0 returns the whole text.
 
-    ``by_word`` cuts at words in place of sentences; ``by_score`` puts the best fragment first.
+    ``by_word`` cuts at words in place of sentences; ``by_score`` puts the best fragment first. ``html`` escapes
+    the text, but not the tags.
     """
 
     pattern: str
@@ -216,6 +217,7 @@ class HighlightField:
     query: Query | None = None
     by_word: bool = False
     by_score: bool = False
+    html: bool = False
 
 
 @dataclass(frozen=True, slots=True)

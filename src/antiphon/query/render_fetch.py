@@ -76,6 +76,8 @@ def render_fetch(fetch: Fetch, render: Render) -> Json:
             shown[name] = [_request(request) for request in requests]
     if fetch.highlight:
         shown["highlight"] = {"fields": [{field.pattern: _highlight(field, render)} for field in fetch.highlight]}
+        if fetch.highlight[0].html:
+            shown["highlight"]["encoder"] = "html"
     for name in ("explain", "version", "seq_no_primary_term"):
         if getattr(fetch, name):
             shown[name] = True

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from antiphon.domain.source import SourceFilter
@@ -13,16 +14,16 @@ from antiphon.query.nodes import (
     HighlightField,
 )
 from antiphon.query.parse.options import Body, Parse
-from antiphon.query.parse.reasons import refused
+from antiphon.query.parse.reasons import ShardArgument, refused
 from antiphon.query.scope import Scope
 
 KEYS = reading.words(
     "_source fields docvalue_fields stored_fields highlight explain version seq_no_primary_term script_fields"
 )
 _HIGHLIGHT = reading.words(
-    "fields pre_tags post_tags fragment_size number_of_fragments no_match_size require_field_match highlight_query "
-    "type order encoder boundary_scanner boundary_chars boundary_max_scan boundary_scanner_locale fragmenter "
-    "tags_schema force_source phrase_limit max_analyzer_offset fragment_offset matched_fields options"
+    "pre_tags post_tags fragment_size number_of_fragments no_match_size require_field_match highlight_query "
+    "type order boundary_scanner boundary_chars boundary_max_scan boundary_scanner_locale fragmenter "
+    "force_source phrase_limit max_analyzer_offset fragment_offset matched_fields options"
 )
 _STYLED = '<em class="hlt1">'
 
@@ -91,33 +92,47 @@ def _requests(key: str, value: Any) -> tuple[FieldRequest, ...]:
 
 def _highlight(value: Any, scope: Scope, parse: Parse) -> tuple[HighlightField, ...]:
     body = reading.an_object("highlight", value)
-    reading.only("[highlight]", body, _HIGHLIGHT)
+    reading.only("[highlight]", body, _HIGHLIGHT | {"fields", "encoder", "tags_schema"})
+    if (schema := body.get("tags_schema", "default")) not in ("default", "styled"):
+        raise IllegalArgument(f"Unknown tag schema [{schema}]")
     fields = body.get("fields", {})
     entries: list[tuple[str, Any]] = []
     for part in fields if isinstance(fields, list) else [fields]:
         entries.extend(reading.an_object("fields", part).items())
-    shared = {key: value for key, value in body.items() if key != "fields"}
-    return tuple(
-        _highlight_field(name, shared | reading.an_object(name, options), scope, parse) for name, options in entries
-    )
+    shared = {key: value for key, value in body.items() if key in _HIGHLIGHT}
+    if schema == "styled":
+        shared = {"pre_tags": _STYLED, "post_tags": "</em>"} | shared
+    found = [_highlight_field(name, shared, options, scope, parse) for name, options in entries]
+    return tuple(replace(field, html=True) for field in found) if body.get("encoder") == "html" else tuple(found)
 
 
-def _highlight_field(name: str, options: Body, scope: Scope, parse: Parse) -> HighlightField:
-    reading.only("[highlight]", options, _HIGHLIGHT - {"fields"})
-    if str(options.get("type", "unified")) == "semantic":
+def _highlight_field(name: str, shared: Body, own: Any, scope: Scope, parse: Parse) -> HighlightField:
+    """One entry of ``fields``; a number of -1 counts as not given."""
+    reading.only("[highlight_field]", reading.an_object(name, own), _HIGHLIGHT)
+    options = {key: value for part in (shared, own) for key, value in part.items() if value != -1}
+    kind = str(options.get("type", "unified"))
+    if kind == "semantic":
         raise refused("semantic highlighter", "use [unified], which marks the terms of lexical queries")
-    styled = options.get("tags_schema") == "styled"
+    if kind not in ("unified", "plain", "fvh"):
+        raise ShardArgument(f"unknown highlighter type [{kind}] for the field [{name}]")
+    scanner = str(options.get("boundary_scanner", "sentence")).lower()
+    if scanner not in ("sentence", "word"):
+        raise ShardArgument(f"Invalid boundary scanner type: {scanner}")
+    fragments = reading.integer("number_of_fragments", options.get("number_of_fragments", 5))
+    if fragments < 0:
+        raise ShardArgument(f"[number_of_fragments] of the field [{name}] must not be negative, but is [{fragments}]")
+    size = reading.integer("fragment_size", options.get("fragment_size", 100))
     query = options.get("highlight_query")
     return HighlightField(
         name,
-        _first(options, "pre_tags", _STYLED if styled else "<em>"),
+        _first(options, "pre_tags", "<em>"),
         _first(options, "post_tags", "</em>"),
-        reading.integer("fragment_size", options.get("fragment_size", 100)),
-        reading.integer("number_of_fragments", options.get("number_of_fragments", 5)),
+        size if size >= 0 else 100,
+        fragments,
         reading.integer("no_match_size", options.get("no_match_size", 0)),
         reading.boolean("require_field_match", options.get("require_field_match", True)),
         None if query is None else parse(query, scope),
-        str(options.get("boundary_scanner", "sentence")).lower() == "word",
+        scanner == "word",
         str(options.get("order", "none")).lower() == "score",
     )
 

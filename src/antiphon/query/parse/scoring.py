@@ -82,6 +82,8 @@ def _function(entry: Body, scope: Scope, parse: Parse) -> ScoreFunction:
         raise ParsingError("an entry in functions list is missing a function.")
     kept = parse(entry["filter"], scope) if "filter" in entry else None
     weight = reading.number("weight", entry.get("weight", 1.0))
+    if weight < 0:
+        raise IllegalArgument("[weight] cannot be negative for a filtering function")
     found = _kind(kinds[0], reading.an_object(kinds[0], entry[kinds[0]]), scope) if kinds else None
     return ScoreFunction(found, weight, kept)
 
@@ -134,7 +136,7 @@ def _numeric(field: Field) -> None:
 
 def _decay(kind: str, body: Body, scope: Scope) -> Decay:
     mode = str(body.get("multi_value_mode", "min")).lower()
-    if mode not in ("min", "max", "avg", "sum"):
+    if mode not in ("min", "max", "avg", "sum", "median"):
         raise IllegalArgument(f"Illegal multi_value_mode [{mode}]")
     names = [key for key in body if key != "multi_value_mode"]
     if len(names) != 1:
