@@ -113,6 +113,17 @@ class VectorSpec:
 
 
 @dataclass(frozen=True, slots=True)
+class FieldDefaults:
+    """What an index's settings say of values that do not fit: ignored whatever their field says, or made to fit.
+
+    ``index.mapping.ignore_malformed`` and ``index.mapping.coerce``; the latter where a field says nothing.
+    """
+
+    ignore_malformed: bool = False
+    coerce: bool = True
+
+
+@dataclass(frozen=True, slots=True)
 class Field:
     """One leaf or object of a mapping, addressed by its dotted ``path`` (multi-fields: ``f.sub``).
 

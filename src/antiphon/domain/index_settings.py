@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from antiphon.domain.setting import Mutability, Setting, SettingType, SettingValue, setting_leaves
+from antiphon.domain.field import FieldDefaults
+from antiphon.domain.mapping import IndexMapping
+from antiphon.domain.setting import Mutability, Setting, SettingType, SettingValue, setting_leaves, words
 from antiphon.errors import IllegalArgument, ParseError
 
 API_VERSION = "3.5.0"
@@ -15,6 +17,9 @@ PREFIX = "index."
 _PRIVATE = frozenset({
     "index.uuid", "index.provided_name", "index.creation_date", "index.version.created", "index.version.upgraded",
 })  # fmt: skip
+_CODECS = ("default", "lz4", "best_compression", "zlib", "zstd", "zstd_no_dict", "qat_lz4", "qat_deflate",
+           "lucene_default")  # fmt: skip
+_SIMILARITY = {"type": ("BM25",), "k1": ("1.2",), "b": ("0.75",), "discount_overlaps": ("true",)}
 _ALWAYS = {"index.number_of_shards": "1", "index.number_of_replicas": "1", "index.replication.type": "DOCUMENT"}
 
 FlatSettings = Mapping[str, SettingValue]
@@ -75,7 +80,8 @@ def _table() -> Iterator[Setting]:
     yield from _rows(integer, dynamic, "neural_search.semantic_ingest_batch_size=10", low=1, high=100)
     yield from _rows(boolean, static, "load_fixed_bitset_filters_eagerly=true soft_deletes.enabled=true")
     yield from _rows(integer, static, "number_of_routing_shards=1 routing_partition_size=1", low=1)
-    yield from _rows(text, static, "codec=default codec.compression_level=3 shard.check_on_startup=false")
+    yield from _rows(text, static, "codec.compression_level=3 shard.check_on_startup=false")
+    yield Setting("index.codec", SettingType.CHOICE, "default", choices=_CODECS, mutability=static)
     for family in ("analysis.*", "similarity.*", "store.*", "sort.*", "composite_index.*"):
         yield Setting(PREFIX + family, SettingType.TEXT, "", mutability=static)
     for family in (
@@ -126,6 +132,43 @@ def check_settings(flat: Mapping[str, SettingValue | None]) -> None:
             raise IllegalArgument(f"private index setting [{key}] can not be set explicitly")
         if value is not None and setting is not None and not setting.family:
             setting.check(key, value)
+        if value is not None and key.startswith("index.similarity."):
+            name, _, part = key.removeprefix("index.similarity.").partition(".")
+            if name != "default" or value not in _SIMILARITY.get(part, ()):
+                raise IllegalArgument(
+                    f"[{key}: {value}] is not supported by Antiphon: texts are scored by BM25 with k1 1.2 and b 0.75"
+                )
+
+
+def check_made_of(flat: Mapping[str, SettingValue | None], mapping: IndexMapping) -> None:
+    """IllegalArgument for what an index cannot be made of: sorted by no field, n-grams of too many lengths."""
+    for path in words(flat.get("index.sort.field") or []):
+        field = mapping.field(path)
+        if field is None:
+            raise IllegalArgument(f"unknown index sort field:[{path}]")
+        if not field.doc_values:
+            raise IllegalArgument(f"docvalues not found for index sort field:[{path}]")
+    for order in words(flat.get("index.sort.order") or []):
+        if order not in ("asc", "desc"):
+            raise IllegalArgument(f"Illegal sort order:{order}")
+    limit = setting_number({key: value for key, value in flat.items() if value is not None}, "index.max_ngram_diff")
+    for key, value in flat.items():
+        if value in ("ngram", "nGram") and key.startswith("index.analysis.") and key.endswith(".type"):
+            low, high = (flat.get(key[:-4] + name) or default for name, default in (("min_gram", 1), ("max_gram", 2)))
+            difference = int(str(high)) - int(str(low))
+            if difference > limit:
+                raise IllegalArgument(
+                    "The difference between max_gram and min_gram in NGram Tokenizer must be less than or equal to: "
+                    f"[{limit}] but was [{difference}]. This limit can be set by changing the [index.max_ngram_diff] "
+                    "index level setting."
+                )
+
+
+def field_defaults(flat: Mapping[str, SettingValue | None]) -> FieldDefaults:
+    """Return what the settings say of values that do not fit their field."""
+    return FieldDefaults(
+        flat.get("index.mapping.ignore_malformed") == "true", flat.get("index.mapping.coerce") != "false"
+    )
 
 
 def created_settings(

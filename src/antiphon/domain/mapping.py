@@ -7,9 +7,10 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from antiphon.domain.document import TypedDocument
-from antiphon.domain.field import Field, FieldType
+from antiphon.domain.field import Field, FieldDefaults, FieldType
 from antiphon.domain.mapping_document import DocumentReader
 from antiphon.domain.mapping_dynamic import Inference
+from antiphon.domain.mapping_effects import check_effects
 from antiphon.domain.mapping_merge import check_conflicts, merged_body
 from antiphon.domain.mapping_plan import Node, build_plan
 from antiphon.domain.mapping_read import OBJECTS, read_mapping
@@ -22,22 +23,28 @@ class IndexMapping:
     """``body`` is the mapping's JSON as GET shows it (``properties``, ``dynamic``, ``_meta`` ...).
 
     ``fields`` holds every field by dotted path: leaves, multi-fields, objects and nested ones. ``knn`` is the index's
-    ``index.knn`` (a vector field made under False has no ANN search).
+    ``index.knn`` (a vector field made under False has no ANN search), ``defaults`` what its settings say of values.
     """
 
     body: Mapping[str, Any] = field(default_factory=dict)
     fields: Mapping[str, Field] = field(default_factory=dict)
     knn: bool = False
+    defaults: FieldDefaults = field(default_factory=FieldDefaults)
     _plans: list[Node] = field(default_factory=list, init=False, repr=False, compare=False)
 
     @classmethod
-    def parse(cls, body: Mapping[str, Any], *, knn: bool = False) -> IndexMapping:
+    def parse(
+        cls, body: Mapping[str, Any], *, knn: bool = False, defaults: FieldDefaults | None = None, stored: bool = False
+    ) -> IndexMapping:
         """Return the mapping of a create or put-mapping body; MapperParsing (400) names what is wrong with which field.
 
         IllegalArgument for what this server does not have. ``semantic`` fields must have been expanded before
-        (``domain.semantic``).
+        (``domain.semantic``). Options of a ``stored`` mapping are not asked again whether they can have their effect.
         """
-        return cls._parsed(body, knn, {})
+        made = cls._parsed(body, knn, {})
+        if not stored:
+            check_effects(made.fields.values(), made.body)
+        return made if defaults is None else replace(made, defaults=defaults)
 
     @classmethod
     def _parsed(cls, body: Mapping[str, Any], knn: bool, known: Mapping[str, Field]) -> IndexMapping:
@@ -54,12 +61,20 @@ class IndexMapping:
         parameter that cannot change."""
         added = IndexMapping._parsed(body, self.knn, self.fields)
         check_conflicts(self.fields, added.fields)
+        changed = (field for path, field in added.fields.items() if field != self.fields.get(path))
+        check_effects(changed, added.body)
         whole = merged_body(self.body, added.body)
-        return self if whole == self.body else IndexMapping.parse(whole, knn=self.knn)
+        if whole == self.body:
+            return self
+        return IndexMapping.parse(whole, knn=self.knn, defaults=self.defaults, stored=True)
 
     def with_meta(self, meta: Mapping[str, Any]) -> IndexMapping:
         """Return this mapping with another ``_meta``."""
         return replace(self, body={**self.body, "_meta": dict(meta)})
+
+    def with_defaults(self, defaults: FieldDefaults) -> IndexMapping:
+        """Return this mapping, itself when they are its own, with what the index's settings say now."""
+        return self if defaults == self.defaults else replace(self, defaults=defaults)
 
     def field(self, path: str) -> Field | None:
         """Return the field at ``path`` with aliases resolved; None when it is not mapped.
@@ -134,7 +149,7 @@ class IndexMapping:
 
     def _plan(self) -> Node:
         if not self._plans:
-            self._plans.append(build_plan(self.body, self.fields))
+            self._plans.append(build_plan(self.body, self.fields, self.defaults))
         return self._plans[0]
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from antiphon.domain.field import Field, FieldType
+from antiphon.domain.field import Field, FieldDefaults, FieldType
 from antiphon.domain.mapping_parameters import flag
 from antiphon.domain.mapping_values import Writer, writer_of
 
@@ -33,10 +33,10 @@ class Node:
 _WHOLE = (FieldType.KNN_VECTOR, FieldType.RANK_FEATURES, FieldType.FLAT_OBJECT)
 
 
-def build_plan(body: Mapping[str, Any], fields: Mapping[str, Field]) -> Node:
+def build_plan(body: Mapping[str, Any], fields: Mapping[str, Field], defaults: FieldDefaults) -> Node:
     """Return the root node."""
     root = Node("", dynamic=str(body.get("dynamic", "true")))
-    _grow(root, body.get("properties", {}), "", fields)
+    _grow(root, body.get("properties", {}), "", fields, defaults)
     return root
 
 
@@ -48,20 +48,22 @@ def find_node(root: Node, path: str) -> Node | None:
     return node
 
 
-def _grow(node: Node, properties: Mapping[str, Any], prefix: str, fields: Mapping[str, Field]) -> None:
+def _grow(
+    node: Node, properties: Mapping[str, Any], prefix: str, fields: Mapping[str, Field], defaults: FieldDefaults
+) -> None:
     for name, definition in properties.items():
         path = f"{prefix}{name}"
         held = fields[path]
         if held.type in (FieldType.OBJECT, FieldType.NESTED):
             child = Node(path, held.type, str(definition.get("dynamic", node.dynamic)))
             child.enabled = flag(name, definition, "enabled")
-            _grow(child, definition.get("properties", {}), f"{path}.", fields)
+            _grow(child, definition.get("properties", {}), f"{path}.", fields, defaults)
         else:
-            child = _leaf(held, definition, fields)
+            child = _leaf(held, definition, fields, defaults)
         node.children[name] = child
 
 
-def _leaf(held: Field, definition: Mapping[str, Any], fields: Mapping[str, Field]) -> Node:
+def _leaf(held: Field, definition: Mapping[str, Any], fields: Mapping[str, Field], defaults: FieldDefaults) -> Node:
     copies = definition.get("copy_to", [])
     subs = [fields[f"{held.path}.{sub}"] for sub in definition.get("fields", {})]
     return Node(
@@ -69,7 +71,7 @@ def _leaf(held: Field, definition: Mapping[str, Any], fields: Mapping[str, Field
         held.type,
         whole=held.type in _WHOLE,
         null_value=definition.get("null_value"),
-        ignore_malformed=flag(held.path, definition, "ignore_malformed", False),
-        writers=[(each, writer) for each in (held, *subs) if (writer := writer_of(each)) is not None],
+        ignore_malformed=defaults.ignore_malformed or flag(held.path, definition, "ignore_malformed", False),
+        writers=[(each, writer) for each in (held, *subs) if (writer := writer_of(each, coerce=defaults.coerce))],
         copies=[copies] if isinstance(copies, str) else list(copies),
     )

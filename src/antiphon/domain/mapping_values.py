@@ -29,8 +29,11 @@ _NOT_WHOLE = "But, KNN vector values are floats instead of byte integers"
 _NOT_BYTE = "But, KNN vector values are not within in the byte range [-128, 127]"
 
 
-def writer_of(field: Field) -> Writer | None:
-    """Return the writer of a field; None for one whose values are only kept in the source."""
+def writer_of(field: Field, *, coerce: bool = True) -> Writer | None:
+    """Return the writer of a field; None for one whose values are only kept in the source.
+
+    ``coerce`` is for a number's field that does not say it.
+    """
     match field.type:
         case FieldType.FLAT_OBJECT:
             return _flat_writer(field)
@@ -44,9 +47,9 @@ def writer_of(field: Field) -> Writer | None:
         case Family.KEYWORD:
             return _keyword_writer(field)
         case Family.WHOLE:
-            return _appender("wholes", field.path, _whole_reader(field))
+            return _appender("wholes", field.path, _whole_reader(field, coerce))
         case Family.REAL:
-            return _appender("reals", field.path, _real_reader(field))
+            return _appender("reals", field.path, _real_reader(field, coerce))
         case Family.VECTOR:
             return _vector_writer(field)
         case Family.FEATURES:
@@ -163,19 +166,19 @@ def _check_term(path: str, text: str) -> None:
         )
 
 
-def _whole_reader(field: Field) -> Callable[[Any], int]:
+def _whole_reader(field: Field, coerce: bool) -> Callable[[Any], int]:
     kind = field.type
     if kind is FieldType.BOOLEAN:
         return to_boolean
     if kind is FieldType.DATE:
         parsed = date_format(str(field.options.get("format", DEFAULT_FORMAT)))
         return lambda value: parsed.parse(scalar_text(value))
-    coerce = flag(field.path, field.options, "coerce")
+    coerce = flag(field.path, field.options, "coerce", coerce)
     return lambda value: to_whole(kind, value, coerce=coerce)
 
 
-def _real_reader(field: Field) -> Callable[[Any], float]:
-    kind, coerce = field.type, flag(field.path, field.options, "coerce")
+def _real_reader(field: Field, coerce: bool) -> Callable[[Any], float]:
+    kind, coerce = field.type, flag(field.path, field.options, "coerce", coerce)
     if kind is FieldType.RANK_FEATURE:
         return lambda value: _weight(field.path, value)
     factor = float(field.options.get("scaling_factor", 1))

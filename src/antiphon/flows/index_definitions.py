@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from antiphon.domain.index import Alias, Index
+from antiphon.domain.index_settings import field_defaults
 from antiphon.domain.mapping import IndexMapping
 from antiphon.domain.shapes import prepare
 
@@ -33,7 +34,12 @@ def read_definition(name: str, body: Mapping[str, Any]) -> Index:
         body["uuid"],
         body["created_ms"],
         body["settings"],
-        IndexMapping.parse(body["mapping"], knn=body["settings"].get("index.knn") == "true"),
+        IndexMapping.parse(
+            body["mapping"],
+            knn=body["settings"].get("index.knn") == "true",
+            defaults=field_defaults(body["settings"]),
+            stored=True,
+        ),
         {alias: msgspec.convert(value, Alias) for alias, value in body["aliases"].items()},
         body["closed"],
     )

@@ -16,8 +16,10 @@ from antiphon.domain.index_name import check_index_name, invalid_index_name
 from antiphon.domain.index_settings import (
     API_VERSION,
     changed_settings,
+    check_made_of,
     check_settings,
     created_settings,
+    field_defaults,
     setting_flag,
     setting_number,
 )
@@ -269,10 +271,13 @@ class Indices:
                 )  # fmt: skip
                 if any(key.startswith("index.analysis.") for key in changes):
                     self._ports.engine.check_analysis(settings, _analyzers(index.mapping))
-                changed[index.name] = replace(index, settings=settings)
+                changed[index.name] = replace(
+                    index, settings=settings, mapping=index.mapping.with_defaults(field_defaults(settings))
+                )
             self._publish(changed)
             for index in filter(None, changed.values()):
                 self.store(index).configure(index.settings)
+                self.store(index).remap(index.mapping)
 
     def put_aliases(self, actions: Sequence[AliasAction]) -> None:
         """Apply alias actions, all or none."""
@@ -333,7 +338,8 @@ class Indices:
 
     def _mapping_of(self, body: IndexBody) -> IndexMapping:
         knn = body.settings.get("index.knn") == "true"
-        mapping = IndexMapping.parse(self._expanded(body.mappings), knn=knn)
+        mapping = IndexMapping.parse(self._expanded(body.mappings), knn=knn, defaults=field_defaults(body.settings))
+        check_made_of(body.settings, mapping)
         self._check_mapping(mapping, {key: value for key, value in body.settings.items() if value is not None})
         return mapping
 
