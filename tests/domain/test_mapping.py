@@ -255,3 +255,11 @@ def test_new_fields_inside_nested_objects_leave_them_nested() -> None:
         "type": "nested",
         "properties": {"z": {"type": "long"}},
     }
+
+
+def test_a_stored_mapping_is_opened_whatever_it_asks_for() -> None:
+    body = {"properties": {"t": {"type": "text", "similarity": "boolean", "position_increment_gap": 0}}}
+    with pytest.raises(IllegalArgument, match="is not supported by Antiphon"):
+        IndexMapping.parse(body)
+    stored = IndexMapping.parse(body, stored=True)
+    assert stored.merged({"properties": {"k": {"type": "keyword"}}}).fields.keys() == {"t", "k"}

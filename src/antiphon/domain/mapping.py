@@ -100,6 +100,12 @@ class IndexMapping:
         compiled = star_pattern(pattern)
         return [leaf for path, leaf in self.fields.items() if _is_leaf(leaf) and compiled.fullmatch(path)]
 
+    def named(self, pattern: str) -> list[tuple[str, Field]]:
+        """Return the leaves of a name or ``*`` pattern, each under its own name: an alias is what it stands for."""
+        found = [pattern] if "*" not in pattern else [leaf.path for leaf in self.matching(pattern)]
+        named = [(path, self.field(path)) for path in found]
+        return [(path, field) for path, field in named if field is not None and field.type not in OBJECTS]
+
     def leaves_below(self, path: str) -> list[Field]:
         """Return the leaves of an object (or the field itself when it is a leaf), same nested level only."""
         found = self.field(path)

@@ -14,7 +14,7 @@ from antiphon.domain.document import TypedRow
 from antiphon.domain.field import Family, Field, FieldType
 from antiphon.domain.store import StoredDocument
 from antiphon.engine.explaining import explain_row
-from antiphon.engine.highlighting import asked_fields, highlight
+from antiphon.engine.highlighting import highlight
 from antiphon.engine.matches import Evaluator, Floats, Matches, Rows, ancestor_rows, table_of, within
 from antiphon.engine.ordering import collapse_values, in_order, ordinals
 from antiphon.engine.table import Table
@@ -189,7 +189,7 @@ def _fields(table: Table, fetch: Fetch, stored: StoredDocument, source: Mapping[
     shown: dict[str, list[Any]] = {}
     for requests, among in ((fetch.fields, rows), (fetch.docvalue_fields, own)):
         for request in requests:
-            for name, field in asked_fields(table.mapping, request.pattern):
+            for name, field in table.mapping.named(request.pattern):
                 values = [value for row in among for value in _shown(field, row, request, source)]
                 if values:
                     shown[name] = values

@@ -9,9 +9,6 @@ from typing import Any
 
 from antiphon.domain.analysis import Token
 from antiphon.domain.field import Family, Field
-from antiphon.domain.mapping import IndexMapping
-from antiphon.domain.mapping_read import OBJECTS
-from antiphon.domain.pattern import star_pattern
 from antiphon.engine.highlight_passages import Match, Passage, beginning, best_passages, whole_values
 from antiphon.engine.match_pattern import fuzzy_terms
 from antiphon.engine.matches import Evaluator
@@ -69,7 +66,7 @@ def highlight(
     for request in fields:
         queries = asked.legs if request.query is None else (request.query,)
         wanted = [one for query in queries for one in _wanted(table, query)]
-        for name, field in asked_fields(table.mapping, request.pattern):
+        for name, field in table.mapping.named(request.pattern):
             if field.family not in (Family.TEXT, Family.KEYWORD):
                 continue
             fitting = [
@@ -79,16 +76,6 @@ def highlight(
             if fragments:
                 shown[name] = fragments
     return shown
-
-
-def asked_fields(mapping: IndexMapping, pattern: str) -> list[tuple[str, Field]]:
-    """Return the fields of a name or pattern, each under the name it was asked by: an alias stays an alias."""
-    if "*" in pattern:
-        shape = star_pattern(pattern)
-        named = [(path, mapping.field(path)) for path in mapping.fields if shape.fullmatch(path)]
-        return [(path, field) for path, field in named if field is not None and field.type not in OBJECTS]
-    field = mapping.field(pattern)
-    return [] if field is None else [(pattern, field)]
 
 
 def _wanted(table: Table, query: Query) -> Iterator[_Wanted]:  # noqa: C901  one case per node

@@ -7,6 +7,7 @@ from typing import Any
 
 from antiphon.domain.field import Family, Field
 from antiphon.domain.index import Index
+from antiphon.domain.mapping_read import OBJECTS
 
 
 def write_field_caps(indices: Sequence[Index], patterns: Sequence[str], *, unmapped: bool = False) -> dict[str, Any]:
@@ -16,7 +17,9 @@ def write_field_caps(indices: Sequence[Index], patterns: Sequence[str], *, unmap
     """
     found: dict[str, dict[str, list[tuple[str, Field]]]] = {}
     for index in indices:
-        fields = {field.path: field for pattern in patterns for field in index.mapping.matching(pattern)}
+        fields = dict(named for pattern in patterns for named in index.mapping.named(pattern))
+        holders = {outer: index.mapping.fields.get(outer) for path in fields for outer in _around(path)}
+        fields |= {path: held for path, held in holders.items() if held is not None and held.type in OBJECTS}
         for path, field in fields.items():
             found.setdefault(path, {}).setdefault(field.type.value, []).append((index.name, field))
     names = [index.name for index in indices]
@@ -24,6 +27,12 @@ def write_field_caps(indices: Sequence[Index], patterns: Sequence[str], *, unmap
         "indices": names,
         "fields": {path: _types(types, names if unmapped else []) for path, types in sorted(found.items())},
     }
+
+
+def _around(path: str) -> list[str]:
+    """The paths of what a field lies in."""
+    names = path.split(".")
+    return [".".join(names[:end]) for end in range(1, len(names))]
 
 
 def _types(types: Mapping[str, Sequence[tuple[str, Field]]], names: Sequence[str]) -> dict[str, Any]:

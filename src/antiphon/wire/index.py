@@ -7,6 +7,7 @@ from typing import Any
 
 from antiphon.domain.index import Index, IndexBody
 from antiphon.domain.index_settings import default_settings, flatten_settings
+from antiphon.domain.mapping import IndexMapping
 from antiphon.domain.pattern import star_pattern
 from antiphon.domain.setting import SettingValue
 from antiphon.errors import ParseError
@@ -77,12 +78,24 @@ def write_index(index: Index, *, flat: bool = False, include_defaults: bool = Fa
 
 def write_field_mappings(index: Index, patterns: Sequence[str]) -> dict[str, Any]:
     """Return the mappings of the fields that match, by full name."""
-    fields = {field.path: field for pattern in patterns for field in index.mapping.matching(pattern)}
-    shown = {
-        path: {"full_name": path, "mapping": {path.rpartition(".")[2]: dict(field.options)}}
-        for path, field in fields.items()
+    mapping = index.mapping
+    names = dict.fromkeys(name for pattern in patterns for name, _ in mapping.named(pattern) if name in mapping.fields)
+    return {
+        "mappings": {
+            name: {"full_name": name, "mapping": {name.rpartition(".")[2]: _definition(mapping, name)}}
+            for name in names
+        }
     }
-    return {"mappings": shown}
+
+
+def _definition(mapping: IndexMapping, path: str) -> dict[str, Any]:
+    """The JSON of one field, its multi-fields within."""
+    inner = {
+        sub.removeprefix(f"{path}."): dict(field.options)
+        for sub, field in mapping.fields.items()
+        if sub.startswith(f"{path}.") and field.source == path
+    }
+    return dict(mapping.fields[path].options) | ({"fields": inner} if inner else {})
 
 
 def write_state(index: Index) -> dict[str, Any]:
