@@ -15,7 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from antiphon.domain.ingest_document import IngestDocument
-from antiphon.domain.script_language import Expression, evaluate, truth
+from antiphon.domain.script_language import Expression, evaluate
+from antiphon.domain.script_values import truth
 from antiphon.errors import AntiphonError
 
 

@@ -5,17 +5,16 @@
     statement  := path = expression ; | path += expression ; | path.remove('x') ; | path ++ ;
                   | if (expression) { ... } else { ... } | for (name in path) { ... }
 
-Numbers follow Java: whole numbers divide to whole numbers.
+Numbers, texts and methods follow Java: see ``script_values``.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, assert_never
 
-from antiphon.errors import ScriptError
+from antiphon.domain.script_values import EFFECTS, ask, calculate, do, member, negative, store, truth
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +81,7 @@ class Assign:
 
 @dataclass(frozen=True, slots=True)
 class Do:
-    """A call for its effect: remove, add, put, putAll, addAll, clear."""
+    """A call for its effect, one of ``EFFECTS``."""
 
     call: Call
 
@@ -107,13 +106,6 @@ class For:
 
 Statement = Assign | Do | If | For
 Scope = Mapping[str, Any]
-QUESTIONS = frozenset({
-    "containsKey", "contains", "size", "isEmpty", "length", "entrySet", "keySet", "getKey", "getValue", "get", "equals",
-    "startsWith", "endsWith", "toLowerCase", "toUpperCase", "toString", "indexOf",
-})  # fmt: skip
-"""Methods that an expression may call."""
-EFFECTS = frozenset({"remove", "add", "addAll", "put", "putAll", "clear"})
-"""Methods that a statement may call."""
 
 
 def evaluate(expression: Expression, scope: Scope) -> Any:  # noqa: C901  one case per kind of expression
@@ -124,16 +116,17 @@ def evaluate(expression: Expression, scope: Scope) -> Any:  # noqa: C901  one ca
         case Name(name):
             return scope[name]
         case Member(holder, key, safe):
-            return _member(evaluate(holder, scope), evaluate(key, scope), safe=safe)
+            return member(evaluate(holder, scope), evaluate(key, scope), safe=safe)
         case Call(holder, method, arguments, safe):
             target = evaluate(holder, scope)
             if target is None and safe:
                 return None
-            return _ask(target, method, [evaluate(argument, scope) for argument in arguments])
+            values = [evaluate(argument, scope) for argument in arguments]
+            return (do if method in EFFECTS else ask)(target, method, values)
         case Unary("!", operand):
             return not truth(evaluate(operand, scope))
         case Unary(_, operand):
-            return -_number(evaluate(operand, scope))
+            return negative(evaluate(operand, scope))
         case Binary("&&", left, right):
             return truth(evaluate(left, scope)) and truth(evaluate(right, scope))
         case Binary("||", left, right):
@@ -152,11 +145,10 @@ def execute(statements: tuple[Statement, ...], scope: Scope) -> None:
                 holder, key = evaluate(target.holder, scope), evaluate(target.key, scope)
                 result = evaluate(value, scope)
                 if operator:
-                    result = calculate(operator, _member(holder, key, safe=False), result)
-                _store(holder, key, result)
+                    result = calculate(operator, member(holder, key, safe=False), result)
+                store(holder, key, result)
             case Do(call):
-                target_value = evaluate(call.holder, scope)
-                _do(target_value, call.method, [evaluate(argument, scope) for argument in call.arguments])
+                evaluate(call, scope)
             case If(condition, then, otherwise):
                 execute(then if truth(evaluate(condition, scope)) else otherwise, scope)
             case For(name, items, body):
@@ -164,167 +156,3 @@ def execute(statements: tuple[Statement, ...], scope: Scope) -> None:
                     execute(body, {**scope, name: item})
             case _:
                 assert_never(statement)
-
-
-def truth(value: Any) -> bool:
-    """Return a boolean; ScriptError for any other value."""
-    if isinstance(value, bool):
-        return value
-    raise _runtime(f"Cannot cast [{value}] to [boolean]")
-
-
-def calculate(operator: str, left: Any, right: Any) -> Any:
-    """Return ``left operator right``; ScriptError where the values do not fit."""
-    if operator in ("==", "!="):
-        return _equal(left, right) == (operator == "==")
-    if operator == "+" and (isinstance(left, str) or isinstance(right, str)):
-        return _text(left) + _text(right)
-    first, second = _number(left), _number(right)
-    match operator:
-        case "+":
-            return first + second
-        case "-":
-            return first - second
-        case "*":
-            return first * second
-        case "/" | "%":
-            return _divide(operator, first, second)
-        case "<":
-            return first < second
-        case "<=":
-            return first <= second
-        case ">":
-            return first > second
-        case _:
-            return first >= second
-
-
-def _divide(operator: str, first: float, second: float) -> float:
-    if isinstance(first, int) and isinstance(second, int):
-        if second == 0:
-            raise _runtime("/ by zero")
-        whole = abs(first) // abs(second) * (1 if (first < 0) == (second < 0) else -1)
-        return whole if operator == "/" else first - whole * second
-    if second == 0:
-        return math.nan if operator == "%" or first == 0 else math.copysign(math.inf, first)
-    return first / second if operator == "/" else math.fmod(first, second)
-
-
-def _equal(left: Any, right: Any) -> bool:
-    if isinstance(left, bool) != isinstance(right, bool):
-        return False
-    return bool(left == right)
-
-
-def _text(value: Any) -> str:
-    if value is None:
-        return "null"
-    return str(value).lower() if isinstance(value, bool) else str(value)
-
-
-def _number(value: Any) -> Any:
-    if isinstance(value, (int, float)) and not isinstance(value, bool):
-        return value
-    raise _runtime("Cannot apply the operation to null" if value is None else f"Cannot use [{value}] as a number")
-
-
-def _member(holder: Any, key: Any, *, safe: bool) -> Any:
-    if holder is None:
-        if safe:
-            return None
-        raise _runtime(f"cannot access method/field [{key}] from a null def reference")
-    if isinstance(holder, dict):
-        return holder.get(key)
-    if isinstance(holder, tuple) and key in ("key", "value"):
-        return holder[key == "value"]
-    if isinstance(holder, (list, str)) and key in ("length", "size"):
-        return len(holder)
-    if isinstance(holder, list) and isinstance(key, int):
-        return holder[_place(holder, key)]
-    raise _runtime(f"dynamic getter [{key}] not found")
-
-
-def _ask(holder: Any, method: str, arguments: list[Any]) -> Any:
-    if holder is None:
-        raise _runtime(f"cannot access method/field [{method}] from a null def reference")
-    try:
-        return _answer(holder, method, arguments)
-    except (TypeError, IndexError, AttributeError, ValueError):
-        raise _runtime(f"dynamic method [{method}/{len(arguments)}] not found or its arguments do not fit") from None
-
-
-def _answer(holder: Any, method: str, arguments: list[Any]) -> Any:  # noqa: C901  one case per method
-    match method:
-        case "containsKey":
-            return arguments[0] in holder.keys()  # noqa: SIM118  an array has no keys and is refused
-        case "contains":
-            return arguments[0] in holder
-        case "size" | "length":
-            return len(holder)
-        case "isEmpty":
-            return len(holder) == 0
-        case "entrySet":
-            return list(holder.items())
-        case "keySet":
-            return list(holder.keys())
-        case "getKey" | "getValue":
-            return holder[method == "getValue"]
-        case "get":
-            return holder.get(arguments[0]) if isinstance(holder, dict) else holder[_place(holder, arguments[0])]
-        case "equals":
-            return _equal(holder, arguments[0])
-        case "startsWith":
-            return holder.startswith(arguments[0])
-        case "endsWith":
-            return holder.endswith(arguments[0])
-        case "toLowerCase":
-            return holder.lower()
-        case "toUpperCase":
-            return holder.upper()
-        case "indexOf":
-            return holder.find(arguments[0]) if isinstance(holder, str) else holder.index(arguments[0])
-        case _:
-            return _text(holder)
-
-
-def _store(holder: Any, key: Any, value: Any) -> None:
-    if isinstance(holder, dict):
-        holder[key] = value
-    elif isinstance(holder, list) and isinstance(key, int):
-        holder[_place(holder, key)] = value
-    elif holder is None:
-        raise _runtime(f"cannot access method/field [{key}] from a null def reference")
-    else:
-        raise _runtime(f"dynamic setter [{key}] not found")
-
-
-def _do(holder: Any, method: str, arguments: list[Any]) -> None:
-    if holder is None:
-        raise _runtime(f"cannot access method/field [{method}] from a null def reference")
-    match holder, method, arguments:
-        case dict(), "remove", [key]:
-            holder.pop(key, None)
-        case list(), "remove", [int() as position]:
-            del holder[_place(holder, position)]
-        case dict(), "put", [key, value]:
-            holder[key] = value
-        case dict(), "putAll", [dict() as values]:
-            holder.update(values)
-        case list(), "add", [value]:
-            holder.append(value)
-        case list(), "addAll", [list() as values]:
-            holder.extend(values)
-        case ((dict() | list()), "clear", []):
-            holder.clear()
-        case _:
-            raise _runtime(f"dynamic method [{method}/{len(arguments)}] not found or its arguments do not fit")
-
-
-def _place(holder: list[Any], position: int) -> int:
-    if not 0 <= position < len(holder):
-        raise _runtime(f"Index {position} out of bounds for length {len(holder)}")
-    return position
-
-
-def _runtime(reason: str) -> ScriptError:
-    return ScriptError("runtime error", cause=ScriptError(reason))

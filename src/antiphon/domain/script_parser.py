@@ -6,8 +6,6 @@ import json
 import re
 
 from antiphon.domain.script_language import (
-    EFFECTS,
-    QUESTIONS,
     Assign,
     Binary,
     Call,
@@ -21,10 +19,11 @@ from antiphon.domain.script_language import (
     Statement,
     Unary,
 )
+from antiphon.domain.script_values import EFFECTS, QUESTIONS, Long
 from antiphon.errors import IllegalArgument, ScriptError
 
 _TOKEN = re.compile(
-    r"""\s*(?:(?P<number>\d+\.\d+|\d+)[lLfFdD]?(?![\w])|(?P<word>[A-Za-z_]\w*)
+    r"""\s*(?:(?P<number>(?:\d+\.\d+|\d+)(?:[eE][+-]?\d+)?[lLfFdD]?)(?![\w])|(?P<word>[A-Za-z_]\w*)
     |(?P<string>'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*")
     |(?P<sign>\+\+|--|\+=|-=|\*=|/=|==|!=|<=|>=|&&|\|\||\?\.|[-+*/%<>=!()\[\]{}.,;:]))""",
     re.VERBOSE,
@@ -171,7 +170,8 @@ class _Parser:
         operator = self._peek()
         if operator in ("!", "-"):
             self._at += 1
-            found: Expression = Unary(str(operator), self._unary())
+            least = operator == "-" and self.skip("2147483648")
+            found: Expression = Literal(-(1 << 31)) if least else Unary(str(operator), self._unary())
         elif self.skip("("):
             inner = self.expression()
             self._want(")")
@@ -184,7 +184,7 @@ class _Parser:
     def _primary(self) -> Expression:
         kind, text = self._next()
         if kind == "number":
-            return Literal(float(text) if "." in text else int(text))
+            return Literal(_number(text))
         if kind == "string":
             return Literal(_unquote(text))
         if kind == "word" and text in _WORDS:
@@ -257,6 +257,17 @@ def _without_comments(source: str) -> str:
     """Drop comments, but not what looks like one inside a string."""
     parts = re.split(r"""('(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*")""", source)
     return "".join(part if number % 2 else _COMMENT.sub(" ", part) for number, part in enumerate(parts))
+
+
+def _number(text: str) -> float:
+    bare, kind = (text[:-1], text[-1].lower()) if text[-1].isalpha() else (text, "")
+    if kind == "f":
+        raise _NotUnderstood(f"a number of 32 bits [{text}]; write {bare} or {bare}d")
+    if kind == "d" or not bare.isdigit():
+        return float(bare)
+    if int(bare) >= 1 << (63 if kind else 31):
+        raise _NotUnderstood(f"[{text}] is no {'long' if kind else f'int; a long is {bare}L'}")
+    return Long(bare) if kind else int(bare)
 
 
 def _unquote(text: str) -> str:

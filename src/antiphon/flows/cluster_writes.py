@@ -177,7 +177,7 @@ class _Run:
                 draft.fail(error)
         for draft, held in zip(updates, self._held(updates), strict=True):
             try:
-                _start(draft, held)
+                _start(draft, held, self._tools.clock())
             except AntiphonError as error:
                 draft.fail(error)
 
@@ -264,14 +264,14 @@ def _groups(drafts: Sequence[ClusterDraft], lines: Sequence[bytes]) -> Iterator[
         yield group
 
 
-def _start(draft: ClusterDraft, held: Held | AntiphonError | None) -> None:
+def _start(draft: ClusterDraft, held: Held | AntiphonError | None, now: int) -> None:
     """Decide what becomes of the document of an update."""
     if isinstance(held, AntiphonError):
         raise held
     if draft.update is None or draft.facts is None:
         raise AntiphonError(f"the update of [{draft.id}] has no body")
     _check_condition(draft, held)
-    context: dict[str, Any] = {"_index": draft.facts.name, "_id": draft.id, "_routing": draft.routing}
+    context: dict[str, Any] = {"_index": draft.facts.name, "_id": draft.id, "_routing": draft.routing, "_now": now}
     if held is not None:
         context |= {"_version": held.version, "_routing": held.routing}
     try:

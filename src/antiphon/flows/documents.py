@@ -43,7 +43,7 @@ class Documents:
         self._ports = ports
         self._indices = indices
         self._ingestor = ingestor
-        self._updater = Updater(indices)
+        self._updater = Updater(indices, ports.clock)
 
     def one(self, action: Action, refresh: Refresh = Refresh.FALSE) -> tuple[Done, list[str]]:
         """Do a single action; return what it did and the notices. Raises what stopped it."""

@@ -13,13 +13,15 @@ from antiphon.domain.update import Change, apply_update
 from antiphon.domain.update_script import Operation
 from antiphon.errors import AntiphonError, DocumentMissing, VersionConflict
 from antiphon.flows.ingest import Draft, WriteBook
+from antiphon.flows.ports import Clock
 
 
 class Updater:
     """Turns an update into a write of the whole document, on the condition that nobody wrote it meanwhile."""
 
-    def __init__(self, indices: WriteBook) -> None:
+    def __init__(self, indices: WriteBook, clock: Clock) -> None:
         self._indices = indices
+        self._clock = clock
 
     def start(self, drafts: Sequence[Draft]) -> None:
         """Give each draft the document it becomes, a delete, or its outcome (noop, missing, conflict)."""
@@ -31,12 +33,12 @@ class Updater:
             store = self._indices.store(group[0].index)
             for draft, held in zip(group, store.get_many([draft.id or "" for draft in group]), strict=True):
                 try:
-                    _start(draft, held)
+                    _start(draft, held, self._clock())
                 except AntiphonError as error:
                     draft.fail(error)
 
 
-def _start(draft: Draft, held: StoredDocument | None) -> None:
+def _start(draft: Draft, held: StoredDocument | None, now: int) -> None:
     update, doc_id = draft.action.update, draft.id or ""
     if update is None:
         raise AntiphonError(f"the update of [{doc_id}] has no body")
@@ -44,7 +46,7 @@ def _start(draft: Draft, held: StoredDocument | None) -> None:
     _check_condition(draft, held, where)
     before = None if held is None else orjson.loads(held.source)
     try:
-        change = apply_update(update, doc_id, before, _context(draft, held))
+        change = apply_update(update, doc_id, before, _context(draft, held) | {"_now": now})
     except DocumentMissing as error:
         error.metadata = where
         raise
