@@ -42,6 +42,9 @@
     ├── ContentParse                  x_content_parse_exception              400
     ├── QueryShardError               query_shard_exception                  400
     ├── SearchPhaseError              search_phase_execution_exception       of its cause
+    ├── ReduceError                   search_phase_execution_exception       500
+    ├── AggregationExecution          aggregation_execution_exception        500
+    ├── ClassCast                     class_cast_exception                   500
     ├── TooManyClauses                too_many_clauses                       400
     ├── ScriptError                   script_exception                       400
     ├── SearchContextMissing          search_context_missing_exception       404
@@ -411,6 +414,27 @@ class FailProcessor(AntiphonError):
     """The message of an ingest pipeline's ``fail`` processor, with OpenSearch's 500."""
 
     type = "fail_processor_exception"
+
+
+class AggregationExecution(AntiphonError):
+    """Aggregations of several indices that cannot be merged."""
+
+    type = "aggregation_execution_exception"
+
+
+class ClassCast(AntiphonError):
+    """Two values that cannot be compared."""
+
+    type = "class_cast_exception"
+
+
+class ReduceError(AntiphonError):
+    """Results of several indices that do not go together; the ``cause`` says why, as on OpenSearch."""
+
+    type = "search_phase_execution_exception"
+
+    def __init__(self, cause: AntiphonError) -> None:
+        super().__init__("", cause=cause, metadata={"phase": "fetch", "grouped": True, "failed_shards": []})
 
 
 class SearchPhaseError(AntiphonError):

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, assert_never
 
+from antiphon.errors import AggregationExecution, ReduceError
 from antiphon.query.aggregations import (
     Aggregation,
     Composite,
@@ -89,11 +90,26 @@ def is_empty(partial: Partial) -> bool:
 
 
 def merge_all(first: Mapping[str, Partial], second: Mapping[str, Partial]) -> dict[str, Partial]:
-    """Return the sums by name; a name that only one side has stays as it is."""
+    """Return the sums by name; a name that only one side has stays as it is.
+
+    ReduceError for terms that are numbers on one side and texts on the other.
+    """
     merged = dict(first)
     for name, partial in second.items():
+        if name in merged:
+            _check_types(name, merged[name], partial)
         merged[name] = merge(merged[name], partial) if name in merged else partial
     return merged
+
+
+def _check_types(name: str, first: Partial, second: Partial) -> None:
+    kinds = [one.field_type for one in (first, second) if isinstance(one, BucketsPartial) and one.field_type]
+    if len({_terms_name(kind) == "sterms" for kind in kinds}) > 1:
+        reason = (
+            f"Merging/Reducing the aggregations failed when computing the aggregation [{name}] because the field you "
+            "gave in the aggregation query existed as two different types in two different indices"
+        )
+        raise ReduceError(AggregationExecution(reason))
 
 
 def empty(aggregation: Aggregation) -> Partial:

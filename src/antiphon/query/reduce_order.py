@@ -6,18 +6,26 @@ from collections.abc import Callable, Sequence
 from functools import cmp_to_key
 from typing import Any
 
+from antiphon.errors import ClassCast, ReduceError
 from antiphon.query.nodes import SortKey
 
 
 def compare_values(first: Any, second: Any, *, descending: bool, missing_first: bool = False) -> int:
-    """Return -1, 0 or 1; None is last, or first with ``missing_first``, in either direction."""
+    """Return -1, 0 or 1; None is last, or first with ``missing_first``, in either direction.
+
+    ReduceError for a number and a text: the field has different types in different indices.
+    """
     if first is None or second is None:
         if first is second:
             return 0
         return (-1 if first is None else 1) * (1 if missing_first else -1)
     if first == second:
         return 0
-    return -1 if (first > second) == descending else 1
+    try:
+        return -1 if (first > second) == descending else 1
+    except TypeError:
+        shown = f"[{first}] and [{second}] cannot be ordered: the field has one type in one index, another in another"
+        raise ReduceError(ClassCast(shown)) from None
 
 
 def compare_sort(keys: Sequence[SortKey], first: Sequence[Any], second: Sequence[Any]) -> int:

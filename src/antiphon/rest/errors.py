@@ -10,6 +10,7 @@ from antiphon.errors import (
     ContentParse,
     NotAcceptable,
     QueryShardError,
+    ReduceError,
     SearchPhaseError,
 )
 from antiphon.rest.call import Reply
@@ -30,7 +31,8 @@ def render_error(error: AntiphonError) -> Reply:
         body = _search_phase(error)
     else:
         causes = {} if error.cause is None else {"caused_by": _chain(error.cause)}
-        body = {"root_cause": [_describe(_root(error))], **_describe(error), **causes}
+        roots = [] if isinstance(error, ReduceError) else [_describe(_root(error))]
+        body = {"root_cause": roots, **_describe(error), **causes}
     return Reply({"error": body, "status": error.status}, error.status)
 
 
