@@ -26,7 +26,7 @@ REFUSED: list[tuple[bytes, type[AntiphonError], str]] = [
     (b'{"delete":{"_index":"a","_id":"1"}}', IllegalArgument, "must be terminated by a newline [\\n]"),
     (b'"x"\n', IllegalArgument, "Malformed action/metadata line [1], expected START_OBJECT but found [VALUE_STRING]"),
     (b'{"foo":{}}\n', IllegalArgument, "expected one of [create, delete, index, update] but found [foo]"),
-    (b'{"index":1}\n{}\n', IllegalArgument, "expected START_OBJECT but found [VALUE_NUMBER_INT]"),
+    (b'{"index":1}\n{}\n', IllegalArgument, "expected START_OBJECT or END_OBJECT but found [VALUE_NUMBER_INT]"),
     (b"{}\n", IllegalArgument, "Malformed action/metadata line [1], expected FIELD_NAME but found [END_OBJECT]"),
     (b'{"index":{"x":1}}\n{}\n', IllegalArgument, "Action/metadata line [1] contains an unknown parameter [x]"),
     (
@@ -36,6 +36,7 @@ REFUSED: list[tuple[bytes, type[AntiphonError], str]] = [
     ),
     (b'{"index":{"_index":"a"}}\n', IllegalArgument, "expected a document after it but the body ends"),
     (b'{"index":{"_id":"1"}}\n{}\n', ValidationError, "Validation Failed: 1: index is missing;"),
+    (b'{"index":{"_index":"a"}}\n{}\n{"delete":{"_index":"a"}}\n', ValidationError, "Failed: 1: id is missing;"),
     (b'{"update":{"_index":"a","_id":"1"}}\n{"x":1}\n', ContentParse, "[UpdateRequest] unknown field [x]"),
 ]
 
@@ -50,10 +51,11 @@ def test_refusals(body: bytes, kind: type[AntiphonError], reason: str) -> None:
 def test_metadata_and_defaults() -> None:
     body = (
         b'{"index":{"_id":7,"routing":null,"if_seq_no":3,"if_primary_term":1}}\r\n{"x":1}\r\n\r\n'
-        b'{"index":{"_index":"b","op_type":"create","pipeline":"p","version":"2","version_type":"external"}}\n{"y":2}\n'
+        b'{"index":{"_index":"b","op_type":"create","pipeline":"p"}}\n{"y":2}\n'
         b'{"update":{"_id":"9","retry_on_conflict":3,"_source":["a*"]}}\n{"doc":{"z":1}}\n'
+        b'{"delete":{"_id":"8","version":"2","version_type":"external"}}\n'
     )
-    first, second, third = read(body, index="a", pipeline="d", routing="r")
+    first, second, third, fourth = read(body, index="a", pipeline="d", routing="r")
     assert (first.index, first.id, first.routing, first.pipeline, bytes(first.source)) == (
         "a",
         "7",
@@ -63,13 +65,13 @@ def test_metadata_and_defaults() -> None:
     )
     assert (first.if_seq_no, first.if_primary_term) == (3, 1)
     assert (second.operation, second.index, second.id, second.pipeline) == (Operation.CREATE, "b", None, "p")
-    assert (second.version, second.version_type) == (2, VersionType.EXTERNAL)
+    assert (fourth.version, fourth.version_type) == (2, VersionType.EXTERNAL)
     assert (third.retry_on_conflict, third.fetch) == (3, SourceFilter(includes=("a*",)))
     assert third.update is not None
     assert third.update.doc == {"z": 1}
 
 
-IDS = st.one_of(st.text(st.characters(exclude_categories=["Cs"]), max_size=8), st.integers(-(2**60), 2**60))
+IDS = st.one_of(st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=8), st.integers(-(2**60), 2**60))
 DOCUMENTS = st.dictionaries(st.text(st.characters(exclude_categories=["Cs"])), st.integers(0, 9) | st.text("a\n"))
 
 

@@ -11,7 +11,7 @@ from antiphon.domain.source import SourceFilter
 from antiphon.domain.store import VersionType
 from antiphon.domain.truncation import Truncation
 from antiphon.domain.update import Update
-from antiphon.errors import AntiphonError, ValidationError
+from antiphon.errors import AntiphonError, IllegalArgument, ValidationError
 
 MAX_ID_BYTES = 512
 
@@ -48,41 +48,55 @@ class Action:
     update: Update | None = None
 
     def check(self) -> None:
-        """ValidationError when the parameters do not go together, in OpenSearch's words."""
-        problems = []
-        if self.id is not None:
-            size = len(self.id.encode())
-            if not self.id:
-                problems.append("if _id is specified it must not be empty")
-            if size > MAX_ID_BYTES:
-                problems.append(
-                    f"id [{self.id}] is too long, must be no longer than {MAX_ID_BYTES} bytes but was: {size}"
-                )
-        elif self.operation in (Operation.UPDATE, Operation.DELETE):
-            problems.append("id is missing")
-        problems += self._versions()
-        if problems:
+        """ValidationError for ``problems``; IllegalArgument for an empty id, which fails only its own action."""
+        if problems := self.problems():
             raise ValidationError(*problems)
+        if self.id == "":
+            raise IllegalArgument("if _id is specified it must not be empty")
 
-    def _versions(self) -> list[str]:
-        problems = []
+    def problems(self) -> list[str]:
+        """Return why the parameters do not go together, in OpenSearch's words; they refuse a whole bulk."""
         external = self.version_type is not VersionType.INTERNAL
-        if (self.if_seq_no is None) != (self.if_primary_term is None):
-            problems.append("ifSeqNo is set, but primary term is [0]" if self.if_seq_no is not None else
-                            "ifSeqNo is unassigned, but primary term is [" + f"{self.if_primary_term}]")  # fmt: skip
-        if external and self.version is None:
-            problems.append("illegal version value [-3] for version type [" + self.version_type.value.upper() + "]")
-        if external and self.operation in (Operation.CREATE, Operation.UPDATE):
-            problems.append(
-                "create operations only support internal versioning. use index instead"
-                if self.operation is Operation.CREATE
-                else "internal versioning can not be used for optimistic concurrency control. Please use `if_seq_no` "
-                "and `if_primary_term` instead"
-            )
-        elif self.version is not None and not external:
+        if self.operation is Operation.CREATE and (problem := self._create_problem(external=external)):
+            return [problem]
+        problems = []
+        if not self.id and self.operation in (Operation.UPDATE, Operation.DELETE):
+            problems.append("id is missing")
+        elif self.id is None and (external or self.version is not None):
+            problems.append("an id must be provided if version type or value are set")
+        problems += self._versions(external=external)
+        if self.if_seq_no is not None and self.retry_on_conflict > 0:
+            problems.append("compare and write operations can not be retried")
+        size = len((self.id or "").encode())
+        if size > MAX_ID_BYTES and self.operation is not Operation.DELETE:
+            problems.append(f"id [{self.id}] is too long, must be no longer than {MAX_ID_BYTES} bytes but was: {size}")
+        return problems
+
+    def _create_problem(self, *, external: bool) -> str | None:
+        if external:
+            return "create operations only support internal versioning. use index instead"
+        if self.version is not None:
+            return "create operations do not support explicit versions. use index instead"
+        if self.if_seq_no is not None or self.if_primary_term is not None:
+            return "create operations do not support compare and set. use index instead"
+        return None
+
+    def _versions(self, *, external: bool) -> list[str]:
+        version, term = self.version, self.if_primary_term or 0
+        problems = []
+        shown = -3 if version is None else version
+        if (external or version is not None) and shown < 0:
+            problems.append(f"illegal version value [{shown}] for version type [{self.version_type.value.upper()}]")
+        if (version is not None and not external) or (external and self.operation is Operation.UPDATE):
             problems.append(
                 "internal versioning can not be used for optimistic concurrency control. Please use `if_seq_no` and "
                 "`if_primary_term` instead"
+            )
+        if self.if_seq_no is not None and (external or version is not None):
+            problems.append("compare and write operations can not use versioning")
+        if (self.if_seq_no is None) != (term == 0):
+            problems.append(
+                f"ifSeqNo is {'unassigned' if self.if_seq_no is None else 'set'}, but primary term is [{term}]"
             )
         return problems
 

@@ -38,6 +38,7 @@ class ByQuery:
     """The request, JSON-ready so that it outlives the process. ``query`` and ``script`` are as sent.
 
     ``pipeline`` is that of an update by query. ``batch`` documents are read and written at a time.
+    ``terminate_after`` is how many documents of each index are looked for; 0 is all.
     """
 
     kind: ByQueryKind
@@ -47,6 +48,7 @@ class ByQuery:
     pipeline: str | None = None
     proceed: bool = False
     max_docs: int | None = None
+    terminate_after: int = 0
     batch: int = 1000
     refresh: bool = False
     ignore_unavailable: bool = False

@@ -111,7 +111,7 @@ class ByQueryRunner:
         try:
             if fresh:
                 place.until = store.stats().max_seq_no
-            rows = self._matching.rows(target, task.asked.query, snapshot)
+            rows = self._matching.rows(target, task.asked.query, snapshot)[: task.asked.terminate_after or None]
             if fresh:
                 task.counts.total = _limited(task.asked, task.counts.total + len(rows))
                 progress.note()
@@ -240,4 +240,5 @@ def _limited(asked: ByQuery, count: int) -> int:
 
 def _room(asked: ByQuery, counts: Counts) -> int:
     """How many more documents may be worked on."""
-    return asked.batch if asked.max_docs is None else max(0, asked.max_docs - counts.done)
+    limit = counts.total if asked.terminate_after else asked.max_docs
+    return asked.batch if limit is None else max(0, limit - counts.done)

@@ -67,6 +67,8 @@ def _options(call: Call) -> dict[str, Any]:
         options["batch"] = max(1, call.number("scroll_size", 1000))
     if "ignore_unavailable" in call.query:
         options["ignore_unavailable"] = call.flag("ignore_unavailable")
+    if "terminate_after" in call.query:
+        options["terminate_after"] = call.number("terminate_after", 0)
     options |= {name: call.query[name] for name in ("conflicts", "max_docs") if name in call.query}
     return options
 

@@ -47,15 +47,18 @@ def read_bulk(
     """Return the actions in order; their sources are views of ``body``, not parsed yet. ``pace`` walks the lines.
 
     ParseError for an empty body, IllegalArgument for a malformed action line or a missing last newline,
-    ValidationError when an action has no index or there is none: the whole request is refused.
+    ValidationError when there is no action, or one has no index, lacks its id, or has parameters that do not go
+    together: the whole request is refused.
     """
     _check_body(body)
     actions = [_action(number, raw, defaults) for number, raw in pace(_Reader(body).lines())]
     if not actions:
         raise ValidationError("no requests added")
-    missing = [action for action in actions if not action.index]
-    if missing:
-        raise ValidationError(*["index is missing"] * len(missing))
+    problems = [
+        text for action in actions for text in ([] if action.index else ["index is missing"]) + action.problems()
+    ]
+    if problems:
+        raise ValidationError(*problems)
     return actions
 
 
@@ -135,7 +138,7 @@ class _Reader:
         if word not in _OPERATIONS:
             raise IllegalArgument(f"{where}, expected one of [create, delete, index, update] but found [{word}]")
         if not isinstance(metadata, dict):
-            raise IllegalArgument(f"{where}, expected START_OBJECT but found [{token(metadata)}]")
+            raise IllegalArgument(f"{where}, expected START_OBJECT or END_OBJECT but found [{token(metadata)}]")
         return _OPERATIONS[word], metadata
 
 
@@ -168,6 +171,9 @@ def _action(number: int, raw: RawAction, defaults: BulkDefaults) -> Action:
     )
     if raw.source is None or operation is not Operation.UPDATE:
         return action
+    if action.version is not None or action.version_type is not VersionType.INTERNAL:
+        reason = "Update requests do not support versioning. Please use `if_seq_no` and `if_primary_term` instead"
+        raise IllegalArgument(reason)
     update = read_update(raw.source)
     return replace(action, update=update, fetch=update.fetch or action.fetch)
 

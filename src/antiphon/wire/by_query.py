@@ -9,7 +9,7 @@ from antiphon.domain.by_query import BackgroundTask, ByQuery, ByQueryKind, Count
 from antiphon.errors import IllegalArgument, ParsingError, ValidationError
 from antiphon.query import parse_source
 
-_UPDATE_KEYS = frozenset({"query", "script", "max_docs", "size", "conflicts", "slice", "sort"})
+_UPDATE_KEYS = frozenset({"query", "script", "max_docs", "size", "conflicts", "slice", "sort", "terminate_after"})
 _REINDEX_KEYS = frozenset({"source", "dest", "script", "conflicts", "max_docs", "size"})
 _SOURCE_KEYS = frozenset({"index", "query", "_source", "size", "sort", "slice", "remote"})
 _DEST_KEYS = frozenset({"index", "pipeline", "op_type", "version_type", "routing"})
@@ -148,9 +148,15 @@ def _common(whole: Mapping[str, Any], options: Mapping[str, Any]) -> dict[str, A
     if conflicts not in ("abort", "proceed"):
         raise IllegalArgument(f'conflicts may only be "proceed" or "abort" but was [{conflicts}]')
     found["proceed"] = conflicts == "proceed"
-    limit = whole.get("max_docs", whole.get("size", found.pop("max_docs", None)))
+    limit, named = whole.get("max_docs", whole.get("size")), found.pop("max_docs", None)
+    if limit is not None and named is not None and str(limit) != str(named):
+        raise IllegalArgument(f"[max_docs] set to two different values [{limit}] and [{named}]")
+    limit = named if limit is None else limit
     if limit is not None and limit != -1:
         found["max_docs"] = _number("max_docs", limit)
+    after = found.setdefault("terminate_after", whole.get("terminate_after", 0))
+    if not isinstance(after, int) or after < 0:
+        raise IllegalArgument("terminateAfter must be > 0")
     return found
 
 
