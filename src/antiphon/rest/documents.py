@@ -16,7 +16,7 @@ from antiphon.rest.bulk import BULK_ROUTES
 from antiphon.rest.call import Call, Reply, Route
 from antiphon.rest.errors import render_error
 from antiphon.wire.bulk import read_version_type
-from antiphon.wire.document import read_mget, read_update, render_done, render_get, shown_source
+from antiphon.wire.document import check_version, read_mget, read_update, render_done, render_get, shown_source
 from antiphon.wire.embedding_report import render_embedding_report
 from antiphon.wire.source import read_source_parameters
 
@@ -28,8 +28,12 @@ _INDEX = WRITES | {"pipeline", "op_type", "require_alias"}
 _SOURCE = frozenset({"_source", "_source_includes", "_source_excludes", "_source_include", "_source_exclude"})
 _UPDATE = WRITES | _SOURCE | {"require_alias", "retry_on_conflict", "lang"}
 _GET = _SOURCE | {
-    "realtime", "refresh", "routing", "stored_fields", "version", "version_type", "preference",
-}  # fmt: skip
+    "realtime",
+    "refresh",
+    "routing",
+    "stored_fields",
+    "preference",
+}
 
 
 def index(call: Call) -> Reply:
@@ -61,15 +65,18 @@ def update(call: Call) -> Reply:
 
 
 def get(call: Call) -> Reply:
-    """One document as last written, refreshed or not."""
+    """One document as last written, refreshed or not; VersionConflict when it is not the ``version`` asked for."""
     name, doc_id = call.params["index"], call.params["id"]
+    wanted = _read_parameters(call)
     found_in, found = call.node.documents.get(name, doc_id, refresh=call.flag("refresh"))
+    check_version(found_in.name, doc_id, found, wanted)
     body = render_get(found_in.name, doc_id, found, read_source_parameters(call.query))
     return Reply(_plain(call, body), 404 if found is None else 200)
 
 
 def source(call: Call) -> Reply:
     """The bare source of a document."""
+    _read_parameters(call)
     name, doc_id = call.params["index"], call.params["id"]
     found_in, found = call.node.documents.get(name, doc_id, refresh=call.flag("refresh"))
     if found is None:
@@ -79,6 +86,7 @@ def source(call: Call) -> Reply:
 
 def mget(call: Call) -> Reply:
     """Many documents, in order; one that cannot be read has its error in its place."""
+    _read_parameters(call)
     items = read_mget(call.json(), call.params.get("index"))
     if call.flag("refresh"):
         for name in {item.index for item in items}:
@@ -87,10 +95,13 @@ def mget(call: Call) -> Reply:
     default = read_source_parameters(call.query)
     shown: list[Any] = []
     for item, found in zip(items, call.node.documents.get_many([(i.index, i.id) for i in items]), strict=True):
-        if isinstance(found, AntiphonError):
-            shown.append({"_index": item.index, "_id": item.id, "error": render_error(found).body["error"]})
-        else:
+        try:
+            if isinstance(found, AntiphonError):
+                raise found
+            check_version(found[0], item.id, found[1], item.version)
             shown.append(render_get(found[0], item.id, found[1], item.fetch or default))
+        except AntiphonError as error:
+            shown.append({"_index": item.index, "_id": item.id, "error": render_error(error).body["error"]})
     return Reply(_plain(call, {"docs": shown}))
 
 
@@ -119,6 +130,19 @@ def _action(call: Call, operation: Operation, **more: Any) -> Action:
         require_alias=call.flag("require_alias"),
         **more,
     )
+
+
+def _read_parameters(call: Call) -> int | None:
+    """Return the version that is asked for; IllegalArgument for ways of reading that are not here."""
+    if "stored_fields" in call.query:
+        raise IllegalArgument("[stored_fields] is not supported by Antiphon: use [_source]")
+    if not call.flag("realtime", default=True):
+        raise IllegalArgument(
+            "[realtime=false] is not supported by Antiphon: a document is read as last written; to see what is "
+            "refreshed, search for its [ids]"
+        )
+    read_version_type(call.query.get("version_type", VersionType.INTERNAL.value))
+    return call.number("version", 0) if "version" in call.query else None
 
 
 def _body(call: Call) -> bytes:
@@ -150,7 +174,7 @@ DOCUMENT_ROUTES: tuple[Route, ...] = (
     Route("PUT POST", "/{index}/_create/{id}", create, _INDEX, heavy=True),
     Route("POST", "/{index}/_update/{id}", update, _UPDATE, heavy=True),
     Route("DELETE", "/{index}/_doc/{id}", delete, WRITES, heavy=True),
-    Route("GET HEAD", "/{index}/_doc/{id}", get, _GET),
+    Route("GET HEAD", "/{index}/_doc/{id}", get, _GET | {"version", "version_type"}),
     Route("GET HEAD", "/{index}/_source/{id}", source, _GET),
     Route("GET POST", "/_mget", mget, _GET),
     Route("GET POST", "/{index}/_mget", mget, _GET),

@@ -13,7 +13,7 @@ from antiphon.domain.source import SourceFilter, parse_document, token
 from antiphon.domain.store import StoredDocument
 from antiphon.domain.update import Update
 from antiphon.domain.update_script import script_of
-from antiphon.errors import ContentParse, ParseError, ValidationError
+from antiphon.errors import ContentParse, IllegalArgument, ParseError, ValidationError, VersionConflict
 from antiphon.query import parse_source
 
 _UPDATE_KEYS = frozenset({
@@ -57,6 +57,7 @@ class GetItem:
     index: str
     id: str
     fetch: SourceFilter | None = None
+    version: int | None = None
 
 
 def read_mget(body: Any, index: str | None) -> list[GetItem]:
@@ -96,6 +97,14 @@ def render_done(done: Done) -> dict[str, Any]:
     return body
 
 
+def check_version(index: str, doc_id: str, found: StoredDocument | None, wanted: int | None) -> None:
+    """VersionConflict when the document is there, but not in the version that is wanted."""
+    if found is not None and wanted is not None and found.version != wanted:
+        reason = f"current version [{found.version}] is different than the one provided [{wanted}]"
+        where = {"index": index, "shard": "0"}
+        raise VersionConflict(f"[{doc_id}]: version conflict, {reason}", metadata=where)
+
+
 def render_get(index: str, doc_id: str, found: StoredDocument | None, fetch: SourceFilter | None) -> dict[str, Any]:
     """Return a get's answer; the whole source is passed on as it is stored."""
     body: dict[str, Any] = {"_index": index, "_id": doc_id}
@@ -123,8 +132,13 @@ def _item(one: Any, index: str | None) -> GetItem:
     for key in one:
         if key not in known:
             raise ParseError(f"unknown parameter [{key}] in a document of _mget")
+    if one.get("stored_fields") is not None:
+        raise IllegalArgument("[stored_fields] is not supported by Antiphon: use [_source]")
     fetch = parse_source(one["_source"]) if one.get("_source") is not None else None
-    return GetItem(one.get("_index") or index or "", _id(one.get("_id")), fetch)
+    version = one.get("version")
+    if version is not None and (isinstance(version, bool) or not isinstance(version, int)):
+        raise ParseError(f"[version] of a document of _mget must be an integer, but was [{version}]")
+    return GetItem(one.get("_index") or index or "", _id(one.get("_id")), fetch, version)
 
 
 def _id(value: Any) -> str:
