@@ -25,7 +25,7 @@ from antiphon.domain.time_zone import GREENWICH, Zone, zone_of
 from antiphon.errors import IllegalArgument
 
 DEFAULT_FORMAT = "strict_date_optional_time||epoch_millis"
-DYNAMIC_FORMATS = ("strict_date_optional_time", "yyyy/MM/dd HH:mm:ss Z||yyyy/MM/dd Z")
+DYNAMIC_FORMATS = ("strict_date_optional_time", "yyyy/MM/dd HH:mm:ss||yyyy/MM/dd||epoch_millis")
 """What ``dynamic_date_formats`` is unless the mapping says otherwise."""
 
 _MATH = re.compile(r"([+-])(\d*)([yMwdhHms])|/([yMwdhHms])")

@@ -89,8 +89,10 @@ class Inference:
         if self._body.get("date_detection", True):
             for pattern in self._body.get("dynamic_date_formats", DYNAMIC_FORMATS):
                 if date_format(pattern).accepts(value):
-                    plain = pattern == DYNAMIC_FORMATS[0]
-                    return "date", {"type": "date"} | ({} if plain else {"format": pattern})
+                    first, shown = pattern.split("||")[0], {"type": "date", "format": pattern}
+                    if first != DYNAMIC_FORMATS[0]:
+                        return "date", shown | {"print_format": first}
+                    return "date", shown if "dynamic_date_formats" in self._body else {"type": "date"}
         return "string", _DEFAULTS["string"]
 
     def _templated(self, name: str, path: str, kind: str, default: str) -> Json | None:
