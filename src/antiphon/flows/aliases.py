@@ -9,16 +9,18 @@ from antiphon.domain.alias import AliasAction, AliasVerb
 from antiphon.domain.expression import ExpandOptions, resolve_expression
 from antiphon.domain.index import Alias, Index
 from antiphon.domain.index_name import check_alias_name
+from antiphon.domain.index_settings import setting, setting_number
 from antiphon.domain.pattern import star_pattern
-from antiphon.errors import AliasesNotFound, IllegalArgument, InvalidAliasName
+from antiphon.errors import AliasesNotFound, AntiphonError, IllegalArgument, InvalidAliasName
+from antiphon.query import Scope, parse_query
 
 _ALL = ExpandOptions(expand_wildcards="open,closed", aliases=False)
 
 
-def apply_actions(indices: Mapping[str, Index], actions: Sequence[AliasAction]) -> dict[str, Index | None]:
+def apply_actions(indices: Mapping[str, Index], actions: Sequence[AliasAction], now_ms: int) -> dict[str, Index | None]:
     """Return the indices that change, by name; None for one that is removed.
 
-    IndexNotFound, InvalidAliasName, IllegalArgument (two write indices) or AliasesNotFound (nothing to remove).
+    IndexNotFound, InvalidAliasName, IllegalArgument (two write indices, ``check_alias``) or AliasesNotFound (nothing to remove).
     """
     state = dict(indices)
     removed = {name for action in actions if action.verb is AliasVerb.REMOVE_INDEX for name in _names(state, action)}
@@ -26,7 +28,7 @@ def apply_actions(indices: Mapping[str, Index], actions: Sequence[AliasAction]) 
     for action in actions:
         match action.verb:
             case AliasVerb.ADD:
-                _add(state, indices, action)
+                _add(state, indices, action, now_ms)
             case AliasVerb.REMOVE:
                 _remove(state, indices, action)
             case AliasVerb.REMOVE_INDEX:
@@ -47,10 +49,47 @@ def check_new_aliases(indices: Mapping[str, Index], aliases: Mapping[str, Alias]
             )
 
 
-def _add(state: dict[str, Index], indices: Mapping[str, Index], action: AliasAction) -> None:
+def check_alias(index: Index, name: str, alias: Alias, now_ms: int) -> None:
+    """IllegalArgument for a filter that no search on the index could read, or several routings for writes."""
+    if "," in (alias.index_routing or ""):
+        raise IllegalArgument(f"alias [{name}] has several index routing values associated with it")
+    if not alias.filter:
+        return
+    try:
+        parse_query(alias.filter, scope_of(index, now_ms))
+    except AntiphonError as error:
+        raise IllegalArgument(f"failed to parse filter for alias [{name}]", cause=error) from None
+
+
+def scope_of(index: Index, now_ms: int) -> Scope:
+    """Return what queries that are no searches are read against."""
+    return Scope(
+        index.mapping,
+        index.name,
+        now_ms,
+        default_field=tuple(setting(index.settings, "index.query.default_field")),
+        max_terms=setting_number(index.settings, "index.max_terms_count"),
+    )
+
+
+def routed(index: Index, name: str, routing: str | None) -> str | None:
+    """Return the routing of a document that is reached by ``name``; IllegalArgument for another than its alias's."""
+    alias = index.aliases.get(name)
+    own = None if alias is None else alias.index_routing
+    if own is None or routing in (None, own):
+        return own or routing
+    raise IllegalArgument(
+        f"Alias [{name}] has index routing associated with it [{own}], and was provided with routing value "
+        f"[{routing}], rejecting operation"
+    )
+
+
+def _add(state: dict[str, Index], indices: Mapping[str, Index], action: AliasAction, now_ms: int) -> None:
     check_new_aliases(state, dict.fromkeys(action.aliases, action.value))
     for name in _names(indices, action):
         if name in state:
+            for alias in action.aliases:
+                check_alias(state[name], alias, action.value, now_ms)
             aliases = dict(state[name].aliases) | dict.fromkeys(action.aliases, action.value)
             state[name] = replace(state[name], aliases=aliases)
 

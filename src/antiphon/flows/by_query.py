@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 from antiphon.domain.bulk import Action, Done, Failed, Operation, Outcome
 from antiphon.domain.by_query import ByQuery, ByQueryKind, Counts, Place
 from antiphon.domain.index import Index, Target
-from antiphon.domain.index_settings import setting, setting_number
 from antiphon.domain.role import Role
 from antiphon.domain.store import StoredDocument
 from antiphon.domain.update_script import UpdateScript, script_of
 from antiphon.errors import AntiphonError, IllegalArgument, VersionConflict
+from antiphon.flows.aliases import scope_of
 from antiphon.flows.background import Progress
 from antiphon.flows.documents import Documents
 from antiphon.flows.fingerprint import Fingerprints
@@ -24,7 +24,7 @@ from antiphon.flows.ingest import WriteBook
 from antiphon.flows.pipelines import Embed
 from antiphon.flows.ports import Clock, Snapshot
 from antiphon.flows.reindex import Copier
-from antiphon.query import Bool, EmbedText, MatchAll, Query, Scope, Vector, parse_query
+from antiphon.query import Bool, EmbedText, MatchAll, Query, Vector, parse_query
 
 Floats = NDArray[np.float32]
 
@@ -47,13 +47,7 @@ class Matching:
     def rows(self, target: Target, body: Any, snapshot: Snapshot) -> NDArray[np.int64]:
         """Return the rows that match the body (None: all) and the alias's filter, ascending."""
         index = target.index
-        scope = Scope(
-            index.mapping,
-            index.name,
-            self._clock(),
-            default_field=tuple(setting(index.settings, "index.query.default_field")),
-            max_terms=setting_number(index.settings, "index.max_terms_count"),
-        )
+        scope = scope_of(index, self._clock())
         parts: list[Query] = [] if body is None else [parse_query(body, scope)]
         if target.filter is not None:
             parts.append(parse_query(target.filter, scope))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from enum import StrEnum
 
 from antiphon.domain.bulk import Action, BulkReport, Done, Failed, Operation, Outcome
@@ -11,6 +12,7 @@ from antiphon.domain.index import Index
 from antiphon.domain.store import StoredDocument, Write, Written
 from antiphon.domain.truncation import Truncation
 from antiphon.errors import AntiphonError, IllegalArgument, RoutingMissing, VersionConflict
+from antiphon.flows.aliases import routed
 from antiphon.flows.ingest import Draft, Ingestor, WriteBook
 from antiphon.flows.ports import Ports
 from antiphon.flows.update import Updater
@@ -80,9 +82,15 @@ class Documents:
         took = min(spent, self._ports.monotonic() - start)
         return BulkReport(outcomes, int(took * 1000) if ran else None, truncation)
 
-    def get(self, name: str, doc_id: str, *, refresh: bool = False) -> tuple[Index, StoredDocument | None]:
-        """Return the index and the document as last written (None without one); IndexNotFound, IndexClosed."""
+    def get(
+        self, name: str, doc_id: str, *, refresh: bool = False, routing: str | None = None
+    ) -> tuple[Index, StoredDocument | None]:
+        """Return the index and the document as last written (None without one); IndexNotFound, IndexClosed.
+
+        IllegalArgument for another routing than the alias's.
+        """
         index = self._readable(name)
+        routed(index, name, routing)
         store = self._indices.store(index)
         if refresh:
             store.refresh()
@@ -172,6 +180,9 @@ def _draft(action: Action, target: Index | AntiphonError) -> Draft:
     draft = Draft(action, target, action.id, routing=action.routing)
     try:
         action.check()
+        if action.index in target.aliases:
+            draft.routing = routed(target, action.index, action.routing)
+            action = draft.action = replace(action, routing=draft.routing)
         if action.routing is None and (target.mapping.body.get("_routing") or {}).get("required") is True:
             raise RoutingMissing(f"routing is required for [{target.name}]/[{action.id}]")
         match action.operation:

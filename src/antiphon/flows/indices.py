@@ -27,7 +27,7 @@ from antiphon.domain.mapping import IndexMapping
 from antiphon.domain.semantic import expand_semantic
 from antiphon.domain.setting import SettingValue
 from antiphon.errors import ClusterBlock, DataLost, IllegalArgument, IndexClosed, IndexExists, IndexNotFound
-from antiphon.flows.aliases import apply_actions, check_new_aliases, matches_alias
+from antiphon.flows.aliases import apply_actions, check_alias, check_new_aliases, matches_alias
 from antiphon.flows.index_definitions import read_definition, write_definition
 from antiphon.flows.model_facts import model_facts
 from antiphon.flows.ports import IndexStore, Ports
@@ -181,6 +181,8 @@ class Indices:
             uuid = self._ports.new_id()
             settings = created_settings(whole.settings, name=name, uuid=uuid, created_ms=now, api_version=API_VERSION)
             index = Index(name, uuid, now, settings, mapping, dict(whole.aliases))
+            for alias, value in index.aliases.items():
+                check_alias(index, alias, value, now)
             store = self._ports.engine.create(uuid, mapping, settings)
             try:
                 self._publish({name: index})
@@ -282,7 +284,7 @@ class Indices:
     def put_aliases(self, actions: Sequence[AliasAction]) -> None:
         """Apply alias actions, all or none."""
         with self._lock:
-            changed = apply_actions(self._published, actions)
+            changed = apply_actions(self._published, actions, self._ports.clock())
             doomed = [self._published[name] for name, index in changed.items() if index is None]
             self._publish(changed)
             self._drop(doomed)

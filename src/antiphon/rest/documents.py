@@ -68,7 +68,9 @@ def get(call: Call) -> Reply:
     """One document as last written, refreshed or not; VersionConflict when it is not the ``version`` asked for."""
     name, doc_id = call.params["index"], call.params["id"]
     wanted = _read_parameters(call)
-    found_in, found = call.node.documents.get(name, doc_id, refresh=call.flag("refresh"))
+    found_in, found = call.node.documents.get(
+        name, doc_id, refresh=call.flag("refresh"), routing=call.query.get("routing")
+    )
     check_version(found_in.name, doc_id, found, wanted)
     body = render_get(found_in.name, doc_id, found, read_source_parameters(call.query))
     return Reply(_plain(call, body), 404 if found is None else 200)
@@ -78,7 +80,9 @@ def source(call: Call) -> Reply:
     """The bare source of a document."""
     _read_parameters(call)
     name, doc_id = call.params["index"], call.params["id"]
-    found_in, found = call.node.documents.get(name, doc_id, refresh=call.flag("refresh"))
+    found_in, found = call.node.documents.get(
+        name, doc_id, refresh=call.flag("refresh"), routing=call.query.get("routing")
+    )
     if found is None:
         raise MissingResource(f"Document not found [{found_in.name}]/[{doc_id}]")
     return Reply(_plain(call, shown_source(found.source, read_source_parameters(call.query) or SourceFilter())))
