@@ -93,7 +93,7 @@ def test_values_become_what_the_engine_keeps() -> None:
     )  # fmt: skip
     document, same = held.typed("1", {
         "t": "A b", "i": ["7", 8.9], "h": 0.1, "s": 1.26, "d": "1970-01-01T00:00:01Z", "b": ["", "true"],
-        "ip": "::FFFF:10.0.0.1", "o": {"p": {"q": 1}}, "n": [{"v": [1, 2]}, None, {"v": [3, 4]}], "u": 2**64 - 1,
+        "ip": "::FFFF:10.0.0.1", "o": {"p": {"q": 1}}, "n": [{"v": [1, 2]}, None, {"v": [3, 4]}], "u": 2**63 - 1,
         "off": 5, "c": "k",
     })  # fmt: skip
     root, first, second = document.rows

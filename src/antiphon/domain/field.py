@@ -47,7 +47,7 @@ class Family(StrEnum):
     KEYWORD = "keyword"
     """Exact strings: keyword, ip (canonical text), flat_object (also one column per inner path)."""
     WHOLE = "whole"
-    """int64: long, integer, short, byte, unsigned_long (clamped), boolean (0/1), date (epoch milliseconds)."""
+    """int64: long, integer, short, byte, unsigned_long (63 bits), boolean (0/1), date (epoch milliseconds)."""
     REAL = "real"
     """float64: double, float (rounded to float32), half_float, scaled_float, rank_feature."""
     VECTOR = "vector"

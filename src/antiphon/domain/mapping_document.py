@@ -100,7 +100,8 @@ class DocumentReader:
             try:
                 write(self._rows[row], value)
             except AntiphonError as error:
-                if node.ignore_malformed or (field.path != node.path and field.options.get("ignore_malformed")):
+                ignored = node.ignore_malformed or (field.path != node.path and field.options.get("ignore_malformed"))
+                if ignored and " is not supported by Antiphon" not in error.reason:
                     continue
                 if error.reason.startswith("Document contains at least one immense term"):
                     raise

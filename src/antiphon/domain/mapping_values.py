@@ -16,7 +16,7 @@ from antiphon.domain.dates import DEFAULT_FORMAT, date_format
 from antiphon.domain.document import TypedRow
 from antiphon.domain.field import DataType, Family, Field, FieldType, VectorSpec
 from antiphon.domain.mapping_parameters import flag
-from antiphon.domain.numbers import to_boolean, to_real, to_whole
+from antiphon.domain.numbers import to_boolean, to_kept, to_real
 from antiphon.domain.space import Space
 from antiphon.domain.values import scalar_text
 from antiphon.errors import IllegalArgument
@@ -174,7 +174,7 @@ def _whole_reader(field: Field, coerce: bool) -> Callable[[Any], int]:
         parsed = date_format(str(field.options.get("format", DEFAULT_FORMAT)))
         return lambda value: parsed.parse(scalar_text(value))
     coerce = flag(field.path, field.options, "coerce", coerce)
-    return lambda value: to_whole(kind, value, coerce=coerce)
+    return lambda value: to_kept(kind, value, coerce=coerce)
 
 
 def _real_reader(field: Field, coerce: bool) -> Callable[[Any], float]:

@@ -23,7 +23,7 @@ _HALF_MAX = 65504.0
 
 
 def to_whole(kind: FieldType, value: Any, *, coerce: bool = True) -> int:
-    """Return the integer of a JSON number or text; unsigned_long above int64 is clamped to its maximum.
+    """Return the integer of a JSON number or text.
 
     NumberFormat (IllegalArgument for long) for a text that is no number, IllegalArgument out of range or, without
     ``coerce``, for a text or a fraction.
@@ -34,7 +34,18 @@ def to_whole(kind: FieldType, value: Any, *, coerce: bool = True) -> int:
     low, high, words = RANGES[kind]
     if not low <= number <= high:
         raise IllegalArgument(f"Value [{_shown(value)}] is out of range for {words}")
-    return min(number, MAX_INT64)
+    return number
+
+
+def to_kept(kind: FieldType, value: Any, *, coerce: bool = True) -> int:
+    """Return the integer as a column keeps it; IllegalArgument for an unsigned_long beyond 63 bits besides."""
+    number = to_whole(kind, value, coerce=coerce)
+    if number > MAX_INT64:
+        raise IllegalArgument(
+            f"[unsigned_long] above {MAX_INT64} is not supported by Antiphon: [{_shown(value)}] fits [keyword], or "
+            "rounded [double]"
+        )
+    return number
 
 
 def to_real(kind: FieldType, value: Any, *, coerce: bool = True, factor: float = 1.0) -> float:

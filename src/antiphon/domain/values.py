@@ -15,7 +15,8 @@ def term_value(field: Field, value: Any, now_ms: int) -> str | int | float:
     """Return the value as the field's column keeps it: str (TEXT, KEYWORD), int (WHOLE) or float (REAL).
 
     ``now_ms`` is epoch milliseconds, for dates with ``now``. A fraction on an integer field stays a float, which no
-    value equals. IllegalArgument, NumberFormat or ParseError for a value that the type cannot read.
+    value equals; neither does one an unsigned_long beyond 63 bits. IllegalArgument, NumberFormat or ParseError for a
+    value that the type cannot read.
     """
     match field.type:
         case FieldType.DATE:

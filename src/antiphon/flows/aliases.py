@@ -20,7 +20,8 @@ _ALL = ExpandOptions(expand_wildcards="open,closed", aliases=False)
 def apply_actions(indices: Mapping[str, Index], actions: Sequence[AliasAction], now_ms: int) -> dict[str, Index | None]:
     """Return the indices that change, by name; None for one that is removed.
 
-    IndexNotFound, InvalidAliasName, IllegalArgument (two write indices, ``check_alias``) or AliasesNotFound (nothing to remove).
+    IndexNotFound, InvalidAliasName, IllegalArgument (two write indices, or what ``check_alias`` says) or
+    AliasesNotFound (nothing to remove).
     """
     state = dict(indices)
     removed = {name for action in actions if action.verb is AliasVerb.REMOVE_INDEX for name in _names(state, action)}

@@ -9,6 +9,7 @@ from typing import Any
 
 from antiphon.domain.address import network
 from antiphon.domain.field import Family, Field, FieldType
+from antiphon.domain.numbers import MAX_INT64
 from antiphon.domain.values import date_bound, term_value
 from antiphon.errors import AntiphonError, NumberFormat
 from antiphon.query.leaves import (
@@ -52,7 +53,20 @@ def searchable(name: str, scope: Scope) -> Field | None:
 
 
 def value_of(field: Field, value: Any, scope: Scope) -> str | int | float:
-    """Return the typed value; a value that the field cannot read is a failed query."""
+    """Return the typed value; a value that the field cannot read, or its column keep, is a failed query."""
+    typed = bound_of(field, value, scope)
+    if is_beyond(field, typed):
+        raise unbound(f"[unsigned_long] above {MAX_INT64} is not supported by Antiphon here: [{value}]")
+    return typed
+
+
+def is_beyond(field: Field, typed: object) -> bool:
+    """True for an unsigned_long that is larger than any a column keeps."""
+    return field.family is Family.WHOLE and isinstance(typed, int) and typed > MAX_INT64
+
+
+def bound_of(field: Field, value: Any, scope: Scope) -> str | int | float:
+    """Return the typed value, which may be ``is_beyond``."""
     try:
         return term_value(field, value, scope.now_ms)
     except AntiphonError as error:
@@ -78,7 +92,9 @@ def field_term(field: Field, value: Any, scope: Scope, boost: float, *, scored: 
         )
     if field.type is FieldType.IP and "/" in str(value):
         return ConstantScore(_network(field, str(value)), boost)
-    typed = value_of(field, value, scope)
+    typed = bound_of(field, value, scope)
+    if is_beyond(field, typed):
+        return MatchNone()
     if field.family is Family.TEXT:
         return TextTerms(field.path, (str(typed),), scored, boost)
     if field.family is Family.KEYWORD:
@@ -99,12 +115,13 @@ def any_term(name: str, values: Sequence[Any], scope: Scope, boost: float) -> Qu
         return _dates(field, values, scope, boost)
     if field.type is FieldType.IP and any("/" in str(value) for value in values):
         return ConstantScore(Bool(should=tuple(field_term(field, value, scope, 1.0) for value in values)), boost)
-    typed = list(dict.fromkeys(value_of(field, value, scope) for value in values))
+    typed = list(dict.fromkeys(bound_of(field, value, scope) for value in values))
     if field.family is Family.TEXT:
         return TextTerms(field.path, tuple(map(str, typed)), scored=False, boost=boost)
     if field.family is Family.KEYWORD:
         return KeywordTerms(field.path, tuple(map(str, typed)), scored=False, boost=boost)
-    numbers = [_number(value) for value in typed if field.family is Family.REAL or isinstance(value, int)]
+    kinds = (int, float) if field.family is Family.REAL else int
+    numbers = [_number(value) for value in typed if isinstance(value, kinds) and not is_beyond(field, value)]
     return NumberTerms(field.path, tuple(numbers), boost) if numbers else MatchNone()
 
 

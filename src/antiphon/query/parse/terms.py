@@ -21,7 +21,16 @@ from antiphon.query.leaves import (
     PatternKind,
 )
 from antiphon.query.nodes import Query, TermsSet
-from antiphon.query.parse.fields import any_term, date_of, index_matches, one_term, searchable, value_of, worded
+from antiphon.query.parse.fields import (
+    any_term,
+    bound_of,
+    date_of,
+    index_matches,
+    is_beyond,
+    one_term,
+    searchable,
+    worded,
+)
 from antiphon.query.parse.options import BLENDED, CONSTANT, Body, flag, fuzziness, needed, one_field, rewrite, whole
 from antiphon.query.parse.reasons import only, refused, unbound
 from antiphon.query.pattern import compiled_pattern
@@ -123,11 +132,15 @@ def parse_range(body: Body, scope: Scope) -> Query:
         return Exists((field.path,), boost)
     if field.type is FieldType.DATE:
         return _date_range(field, (low, include_low), (high, include_high), options, scope, boost)
-    ends = [None if value is None else value_of(field, value, scope) for value in (low, high)]
+    ends = [None if value is None else bound_of(field, value, scope) for value in (low, high)]
     if field.family in (Family.TEXT, Family.KEYWORD):
         texts = [None if end is None else str(end) for end in ends]
         return KeywordRange(field.path, texts[0], texts[1], include_low, include_high, boost)
-    numbers = [end if isinstance(end, (int, float)) else None for end in ends]
+    if is_beyond(field, ends[0]):
+        return MatchNone()
+    numbers = [end if isinstance(end, (int, float)) and not is_beyond(field, end) else None for end in ends]
+    if numbers == [None, None]:
+        return Exists((field.path,), boost)
     return NumberRange(field.path, numbers[0], numbers[1], include_low, include_high, boost)
 
 
