@@ -15,7 +15,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 SOURCE = ROOT / "src" / "antiphon"
-MAX_PACKAGE_LINES = 52_000
+MAX_PACKAGE_LINES = 53_200
 """Raised only by a commit that says why."""
 MAX_FILE_LINES, USUAL_FILE_LINES = 500, 350
 MAX_FUNCTION_LINES, USUAL_FUNCTION_LINES = 60, 30

@@ -154,16 +154,22 @@ def _postings_are_gone(place: Path, _: pytest.MonkeyPatch) -> None:
         file.unlink()
 
 
+def _replaced(path: Path, content: bytes = b"") -> None:
+    """Put another file in its place: the one before may still be mapped, and cutting it would end the process."""
+    path.unlink()
+    path.write_bytes(content)
+
+
 DAMAGES: dict[str, Callable[[Path, pytest.MonkeyPatch], object]] = {
     "a segment is gone": lambda place, _: shutil.rmtree(place / "seg" / "0"),
-    "a segment is cut short": lambda place, _: (place / "seg" / "0" / "columns.bin").write_bytes(b"antiseg1"),
+    "a segment is cut short": lambda place, _: _replaced(place / "seg" / "0" / "columns.bin", b"antiseg1"),
     "a segment is another": lambda place, _: shutil.copytree(place / "seg/1", place / "seg/0", dirs_exist_ok=True),
     "the lexicons are gone": lambda place, _: shutil.rmtree(place / "lex"),
     "a lexicon is gone": lambda place, _: shutil.rmtree(place / "lex" / "0" / "1"),
     "a lexicon is damaged": lambda place, _: (place / "lex" / "0" / "0" / "meta.json").write_text("{"),
     "the slots are damaged": lambda place, _: (place / "lex" / "0" / "slots.json").write_text("[]"),
     "the slots are gone": lambda place, _: (place / "lex/0/slots.json").rename(place / "lex/0/other.json"),
-    "postings are cut short": lambda place, _: [f.write_bytes(b"") for f in (place / "lex/0/0").glob("*.idx")],
+    "postings are cut short": lambda place, _: [_replaced(path) for path in (place / "lex/0/0").glob("*.idx")],
     "postings are gone": _postings_are_gone,
     "another version made them": _manifest_of_old,
 }
@@ -302,7 +308,7 @@ def test_graphs_are_built_saved_and_read_back(opened: Callable[..., Store], tmp_
     assert graphs_of(again) == [False]
     assert again.build_graph()
     (graph,) = (tmp_path / "index" / "seg").glob("*/*.graph")
-    graph.write_bytes(b"nonsense")
+    _replaced(graph, b"nonsense")
     third = opened(limits)
     assert (third.loaded, graphs_of(third)) == (True, [False])
     assert third.build_graph()
