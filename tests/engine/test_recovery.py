@@ -154,10 +154,13 @@ def _postings_are_gone(place: Path, _: pytest.MonkeyPatch) -> None:
         file.unlink()
 
 
-def _replaced(path: Path, content: bytes = b"") -> None:
-    """Put another file in its place: the one before may still be mapped, and cutting it would end the process."""
+def _replaced(path: Path, content: bytes = b"") -> int:
+    """Put another file in its place: the one before may still be mapped, and cutting it would end the process.
+
+    Return its length.
+    """
     path.unlink()
-    path.write_bytes(content)
+    return path.write_bytes(content)
 
 
 DAMAGES: dict[str, Callable[[Path, pytest.MonkeyPatch], object]] = {
