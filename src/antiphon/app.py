@@ -78,6 +78,16 @@ class App:
         found = [m for m, _ in self.node.catalog.models() if m.model_content_hash_value == package.sha256]
         return max(found, key=lambda model: model.model_state is ModelState.DEPLOYED, default=None)
 
+    def settled(self, package: BuiltPackage) -> Model | None:
+        """Return the model that holds the package's content once nothing registers or deploys it any more."""
+        while True:
+            model = self.provided(package)
+            under_way = (task for task, _ in self.node.catalog.tasks() if not task.state.done)
+            if (task := next((one for one in under_way if model and one.model_id == model.model_id), None)) is None:
+                return self.provided(package)
+            if not self.node.tasks.wait(task.task_id).state.done:  # it never will be: the server ends
+                return model
+
     def close(self) -> None:
         """Finish running work and release every resource."""
         self._resources.close()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -16,14 +15,12 @@ import pytest
 
 from antiphon.app import obtain_package
 from antiphon.cli.corpus import PASSAGES, QUERIES, Query
-from antiphon.domain.model import ModelState
 from tests.contract.conftest import contract_url
 from tests.support.e5 import e5_package
-from tests.support.server import InProcessServer, Server, running_server
+from tests.support.server import InProcessServer, Server, deploy, running_server
 
 NAME = "engine-of-e5"
 MODEL = "multilingual-e5-small"
-PATIENCE_S = 120
 LUCENE = {"name": "hnsw", "engine": "lucene", "space_type": "cosinesimil"}
 PROPERTIES = {
     "text": {"type": "text"},
@@ -74,11 +71,7 @@ def pair(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
 def _deploy(server: Server) -> None:
     assert isinstance(server, InProcessServer)
     package = obtain_package(str(e5_package()), server.app.settings)
-    server.app.provide(package, MODEL)
-    end = time.monotonic() + PATIENCE_S
-    while (model := server.app.provided(package)) is None or model.model_state is not ModelState.DEPLOYED:
-        assert time.monotonic() < end, "the model was not deployed"
-        time.sleep(0.05)
+    deploy(server.app, package, MODEL)
 
 
 def _define(client: httpx.Client) -> None:

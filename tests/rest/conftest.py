@@ -6,7 +6,6 @@ import base64
 import json
 import os
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -18,10 +17,9 @@ import httpx
 import pytest
 
 from antiphon.app import build_package
-from antiphon.domain.model import ModelState
 from antiphon.domain.package import BuiltPackage, Overrides
 from tests.contract.conftest import contract_url
-from tests.support.server import TIMEOUT_S, InProcessServer, ProcessServer
+from tests.support.server import TIMEOUT_S, InProcessServer, ProcessServer, deploy
 from tests.support.tiny import tiny_folder
 
 OWN = f"front-{os.getpid()}-"
@@ -105,11 +103,7 @@ def fronted(folder: Path, cluster: str, *, seed: int = 0, **settings: Any) -> It
     """Run a server with the tiny model in front of a cluster."""
     server = InProcessServer(folder, {"cluster": cluster, **settings})
     package = tiny(folder, seed)
-    server.app.provide(package, "tiny")
-    deadline = time.monotonic() + TIMEOUT_S
-    while (model := server.app.provided(package)) is None or model.model_state is not ModelState.DEPLOYED:
-        assert time.monotonic() < deadline, "the tiny model was not deployed"
-        time.sleep(0.01)
+    deploy(server.app, package, "tiny")
     try:
         yield server
     finally:

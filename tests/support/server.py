@@ -22,6 +22,8 @@ import anyio.from_thread
 import httpx
 
 from antiphon.app import App, open_app
+from antiphon.domain.model import ModelState
+from antiphon.domain.package import BuiltPackage
 from antiphon.rest import AsgiApp
 from antiphon.settings import Settings
 
@@ -50,6 +52,15 @@ def running_server(tmp_path: Path, *, process: bool = False, **settings: Any) ->
         yield server
     finally:
         server.close()
+
+
+def deploy(app: App, package: BuiltPackage, source: str) -> None:
+    """Register and deploy a package as ``serve --model`` does; returns once it is deployed."""
+    task = app.provide(package, source)
+    ended = None if task is None else app.node.tasks.wait(task.task_id)
+    model = app.settled(package)
+    assert model is not None, ended
+    assert model.model_state is ModelState.DEPLOYED, model
 
 
 class RemoteServer:

@@ -134,8 +134,8 @@ class _Server(uvicorn.Server):
         self._announce()
 
     def fail(self, error: AntiphonError) -> None:
-        self.failure = error
-        self.should_exit = True
+        if not self.should_exit:  # what fails because the server ends is no failure
+            self.failure, self.should_exit = error, True
 
 
 def _provide(app: Any, settings: Settings, server: _Server) -> None:
@@ -162,12 +162,7 @@ def _provide(app: Any, settings: Settings, server: _Server) -> None:
 
 def _follow_deploy(app: Any, package: Any, source: str, server: _Server) -> None:
     while not server.should_exit:
-        before = app.provided(package)
-        deploys = [task for task, _ in app.node.catalog.tasks() if before and task.model_id == before.model_id]
-        if (running := next((task for task in deploys if not task.state.done), None)) is not None:
-            app.node.tasks.wait(running.task_id)
-            continue
-        model = app.provided(package)
+        model = app.settled(package)
         if model is not None and model.model_state is ModelState.DEPLOYED:
             loaded = app.node.loaded.get(model.model_id)
             report = loaded.encoder.report if loaded else None
@@ -175,7 +170,8 @@ def _follow_deploy(app: Any, package: Any, source: str, server: _Server) -> None
             say(f"model {model.model_id} is deployed{how}: POST /_plugins/_ml/models/{model.model_id}/_predict")
             return
         if model is None or model.model_state in (ModelState.DEPLOY_FAILED, ModelState.UNDEPLOYED):
-            errors = [task.error for task in deploys if task.error]
+            ended = [task for task, _ in app.node.catalog.tasks() if model and task.model_id == model.model_id]
+            errors = [task.error for task in ended if task.error]
             raise IllegalArgument(f"the model cannot be deployed: {errors[-1] if errors else 'it was removed'}")
         if model.model_state is ModelState.REGISTERED:
             app.provide(package, source)  # nothing deploys it; when it cannot be deployed, this says why
