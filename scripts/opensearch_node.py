@@ -30,7 +30,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 
-VERSION = "2.19.1"
+VERSION = "3.6.0"
+"""The newest for which Maven Central has all parts; 2.19.1 is the newest of 2.x."""
 TORCH = "2.5.1"
 PATIENCE_S = 120
 _COPY = "org.apache.maven.plugins:maven-dependency-plugin:3.6.1"
@@ -99,7 +100,8 @@ def cache_folder() -> Path:
 
 
 def assemble(version: str = VERSION) -> Path:
-    """Return the home of the node, fetched and laid out unless it is there already; NodeError when it cannot be."""
+    """Return the home of the node, fetched and laid out unless it is there; NodeError when it cannot be, or not run."""
+    _java(version)
     home = cache_folder() / f"home-{version}"
     if (home / "complete").exists():
         return home
@@ -237,7 +239,7 @@ def _torch(fetched: Path, place: Path) -> None:
 
 
 def _launch(home: Path, place: Path, port: int, heap: str, version: str) -> subprocess.Popen[bytes]:
-    java, major = _java(21 if version.startswith("3.") else 17)
+    java, major = _java(version)
     for folder in ("config", "data", "logs", "tmp"):
         (place / folder).mkdir(parents=True, exist_ok=True)
     (place / "config" / "opensearch.yml").write_text(_settings(place, port))
@@ -300,7 +302,9 @@ def _wait(url: str, process: subprocess.Popen[bytes], place: Path) -> None:
     raise NodeError(f"the node did not start; the end of its log: {last}")
 
 
-def _java(least: int) -> tuple[str, int]:
+def _java(version: str) -> tuple[str, int]:
+    """Return a JDK's ``java`` that can run this version, and its major number."""
+    least = 21 if version.startswith("3.") else 17
     homes = [os.environ.get("OPENSEARCH_JAVA_HOME"), os.environ.get("JAVA_HOME")]
     found = [str(Path(home) / "bin" / "java") for home in homes if home] + ["java"]
     found += [str(path) for path in sorted(Path("/usr/lib/jvm").glob("*/bin/java"))]

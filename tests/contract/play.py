@@ -100,14 +100,21 @@ class _Player:
         response = self._ask_until(step, wanted.until, request, check)
         body = _body(response)
         check(_problems(wanted, response, body, self.names), response)
-        for name, path in step.save.items():
+        lost = self._save(step.save, body)
+        if wanted is step.answer:
+            check(lost, response)
+        elif wanted.until == step.answer.until and not lost + _problems(step.answer, response, body, self.names):
+            check([f"OpenSearch answers as we do: take away what tells otherwise, {step.because!r}"], response)
+
+    def _save(self, wanted: Mapping[str, str], body: Any) -> list[str]:
+        """Save the parts of a body as names; return what there is not."""
+        lost = []
+        for name, path in wanted.items():
             try:
                 self.names[name] = take(path, body)
             except NothingThere as error:
-                lost = [str(error)] if wanted is step.answer else []
-            else:
-                continue
-            check(lost, response)
+                lost.append(str(error))
+        return lost
 
     def _ask_until(
         self, step: Step, until: Any, request: Request, check: Callable[[list[str], httpx.Response], None]

@@ -119,7 +119,9 @@ steps:
 """
     played(tmp_path, text, Scripted(always({}, 500), real=True))
     played(tmp_path, text, Scripted(always({}, 400)))
-    with pytest.raises(Parted):
+    with pytest.raises(Parted, match=r"take away what tells otherwise, .it is"):
+        played(tmp_path, text.replace("500", "400"), Scripted(always({}, 400), real=True))
+    with pytest.raises(Parted, match="expected 500, got 400"):
         played(tmp_path, text, Scripted(always({}, 400), real=True))
     with pytest.raises(Parted):
         played(tmp_path, text, Scripted(always({}, 500)))
