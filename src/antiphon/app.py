@@ -236,6 +236,7 @@ def _wire(
     identity = Identity(
         version("antiphon"), settings.cluster_name, settings.node_name,
         address=f"{settings.host}:{settings.port}", max_body_bytes=settings.max_body_bytes,
+        built=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(Path(__file__).stat().st_mtime)),
     )  # fmt: skip
     resources.callback(node.close)
     cluster = None

@@ -68,7 +68,7 @@ def test_lines_and_bars_do_not_mix(here: ProcessServer, other: ProcessServer) ->
     shown = [re.sub(r"[\d,.]+/s|\d\.\de[-+]\d+", "N", line) for line in screen(written) if line]
     overlap = "overlap of the first 10 is 1.000 on average, 1.00 at worst"
     assert shown == [
-        f"preflight: Antiphon, which speaks OpenSearch 3.5.0, at {other.url}",
+        f"preflight: Antiphon, which speaks OpenSearch 3.6.0, at {other.url}",
         "  nothing to do",
         f"index {NAME}",
         f"  create index [{NAME}]",

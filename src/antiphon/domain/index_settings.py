@@ -10,8 +10,10 @@ from antiphon.domain.mapping import IndexMapping
 from antiphon.domain.setting import Mutability, Setting, SettingType, SettingValue, setting_leaves, words
 from antiphon.errors import IllegalArgument, ParseError
 
-API_VERSION = "3.5.0"
+API_VERSION = "3.6.0"
 """The OpenSearch version whose API is spoken; indices say that they were made by it."""
+LUCENE_VERSION = "10.4.0"
+"""The one of that OpenSearch, which typed clients insist on; there is no Lucene here."""
 
 PREFIX = "index."
 _PRIVATE = frozenset({

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from antiphon.domain.document import TypedDocument
@@ -58,9 +59,21 @@ class StoredDocument:
 
 
 @dataclass(frozen=True, slots=True)
+class Work:
+    """How often something was done, and how long all of it took."""
+
+    times: int = 0
+    seconds: float = 0.0
+
+    def __add__(self, other: Work) -> Work:
+        return Work(self.times + other.times, self.seconds + other.seconds)
+
+
+@dataclass(frozen=True, slots=True)
 class IndexStats:
     """Counts and bytes. ``searchable`` documents of the current snapshot; ``pending`` writes no refresh has shown;
-    ``graph_vectors`` are those of ``vectors`` that a graph covers."""
+    ``graph_vectors`` are those of ``vectors`` that a graph covers. ``work`` since the store was opened: ``index`` and
+    ``delete`` by document, ``query`` and ``fetch`` by search."""
 
     documents: int
     deleted: int
@@ -71,5 +84,4 @@ class IndexStats:
     max_seq_no: int
     vectors: int
     graph_vectors: int = 0
-    operations: int = 0
-    queries: int = 0
+    work: Mapping[str, Work] = field(default_factory=dict)

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from antiphon.domain.store import StoredDocument
 from antiphon.engine.view import View
+from antiphon.engine.workload import Workload
 from antiphon.query import Explanation, Fetch, Query, Search, SearchHit, ShardResult
 
 if TYPE_CHECKING:
@@ -21,8 +22,9 @@ Vectors = Sequence[NDArray[np.float32]]
 class HeldSnapshot:
     """A view that a caller holds; ``let_go`` runs once, at ``close``. Fulfils ``flows.ports.Snapshot``."""
 
-    def __init__(self, view: View, let_go: Callable[[], None]) -> None:
+    def __init__(self, view: View, let_go: Callable[[], None], workload: Workload) -> None:
         self.view = view
+        self._workload = workload
         self._let_go: Callable[[], None] | None = let_go
 
     @property
@@ -32,7 +34,8 @@ class HeldSnapshot:
 
     def search(self, search: Search, vectors: Vectors) -> ShardResult:
         """Run every leg."""
-        result: ShardResult = _execution().search(self.view, search, vectors)
+        with self._workload.timed("query"):
+            result: ShardResult = _execution().search(self.view, search, vectors)
         return result
 
     def fetch(
@@ -44,7 +47,8 @@ class HeldSnapshot:
         fetch: Fetch | None = None,
     ) -> list[SearchHit]:
         """Return the hits of these rows, in order."""
-        hits: list[SearchHit] = _execution().fetch(self.view, search, vectors, rows, scores, fetch)
+        with self._workload.timed("fetch"):
+            hits: list[SearchHit] = _execution().fetch(self.view, search, vectors, rows, scores, fetch)
         return hits
 
     def count(self, query: Query, vectors: Vectors) -> int:

@@ -27,6 +27,7 @@ from antiphon.engine.pending import Pending, Run
 from antiphon.engine.pieces import Limits
 from antiphon.engine.recovery import fresh, note_texts, opened, save
 from antiphon.engine.snapshot import HeldSnapshot
+from antiphon.engine.workload import Workload
 from antiphon.errors import AntiphonError
 
 PENDING_DOCUMENTS = 20_000
@@ -74,7 +75,7 @@ class Store:
         self._pending = Pending()
         self._held: Counter[int] = Counter()
         self._when_free: Callable[[], None] | None = None
-        self._operations = self._queries = 0
+        self._workload = Workload()
         self._written_at = time.monotonic()
         self._log_full = False
         self.interval = refresh_seconds(settings)
@@ -92,19 +93,26 @@ class Store:
 
     def write(self, writes: Sequence[Write]) -> list[Written | AntiphonError]:
         """Apply in order, in one commit; a conflict fails its item only."""
+        began = time.monotonic()
         with self._writing:
             outcomes = self._documents.apply(writes)
+            done = [write for write, outcome in zip(writes, outcomes, strict=True) if isinstance(outcome, Written)]
             for write, outcome in zip(writes, outcomes, strict=True):
-                if isinstance(outcome, Written):
-                    self._operations += 1
-                    if write.document is not None:
-                        self._pending.add(outcome.seq_no, write.document)
+                if isinstance(outcome, Written) and write.document is not None:
+                    self._pending.add(outcome.seq_no, write.document)
             self._pending.pack(self._mapping, self._analyzers)
             self._written_at, self._log_full = time.monotonic(), True
             full = self._pending.documents >= PENDING_DOCUMENTS or self._pending.vector_bytes >= PENDING_VECTOR_BYTES
+        self._note(done, time.monotonic() - began)
         if full:
             self.refresh()
         return outcomes
+
+    def _note(self, done: Sequence[Write], seconds: float) -> None:
+        deletions = sum(write.document is None for write in done)
+        for kind, times in (("index", len(done) - deletions), ("delete", deletions)):
+            if times:
+                self._workload.add(kind, times, seconds * times / len(done))
 
     @property
     def pending(self) -> int:
@@ -133,19 +141,14 @@ class Store:
     def snapshot(self) -> HeldSnapshot:
         """Return the current snapshot, held for the caller, who closes it."""
         with self._publishing:
-            self._queries += 1
-        return self._hold()
+            view = self._view
+            self._held[view.seq] += 1
+        return HeldSnapshot(view, lambda: self._let_go(view.seq), self._workload)
 
     def _take(self) -> tuple[list[Run], int]:
         with self._writing:
             self._derived.mapping = self._mapping
             return self._pending.take(self._mapping, self._analyzers), self._documents.last_seq
-
-    def _hold(self) -> HeldSnapshot:
-        with self._publishing:
-            view = self._view
-            self._held[view.seq] += 1
-        return HeldSnapshot(view, lambda: self._let_go(view.seq))
 
     def remap(self, mapping: IndexMapping) -> None:
         """Index later writes by this mapping (it only ever grows)."""
@@ -169,7 +172,7 @@ class Store:
         return IndexStats(
             living, superseded, self._view.documents, self.pending, self._derived.segments,
             0 if self._folder is None else _size(self._folder), self._documents.last_seq, *self._derived.vectors,
-            self._operations, self._queries,
+            self._workload.done(),
         )  # fmt: skip
 
     def embedded(self) -> EmbeddingCounts:
@@ -192,7 +195,7 @@ class Store:
     def rebuild(self) -> None:
         """Delete every search structure and derive it anew from the documents; searches and writes go on meanwhile."""
         with self._tending:
-            held = self._hold()  # deaths from here on are remembered until they were caught up with
+            held = self.snapshot()  # deaths from here on are remembered until they were caught up with
             try:
                 derived = self._derive(held.view.seq)
                 with self._refreshing:
@@ -322,7 +325,7 @@ class Store:
         """Build the text indexes aside, without what is superseded, and swap them in."""
         if self._places is None:
             return
-        held = self._hold()
+        held = self.snapshot()
         try:
             with self._refreshing:
                 derived = self._derived

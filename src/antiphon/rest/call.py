@@ -16,7 +16,7 @@ from antiphon.rest.json_body import loads
 @dataclass(frozen=True, slots=True)
 class Identity:
     """What the server says it is. ``api_version`` is the OpenSearch version whose API is spoken, ``address`` the
-    ``host:port`` that clients reach it at."""
+    ``host:port`` that clients reach it at, ``built`` when it was installed (ISO 8601)."""
 
     version: str
     cluster_name: str
@@ -24,6 +24,7 @@ class Identity:
     api_version: str = API_VERSION
     address: str = "127.0.0.1:9200"
     max_body_bytes: int = 104_857_600
+    built: str = "1970-01-01T00:00:00Z"
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from antiphon.rest.call import Call, Reply, Route
 from antiphon.rest.cluster import PLUGINS
 from antiphon.rest.index_options import INDICES, figures_of, index_options, resolved
 from antiphon.rest.node_names import means_this_node
+from antiphon.wire.by_query import render_task
 from antiphon.wire.cat import Column, TableOptions, columns, write_help, write_rows, write_text
 from antiphon.wire.health import index_status, write_health
 from antiphon.wire.template import write_index_template
@@ -20,7 +21,7 @@ from antiphon.wire.template import write_index_template
 _TEXT = "text/plain; charset=UTF-8"
 _QUERY = frozenset({
     "v", "h", "s", "help", "bytes", "time", "local", "cluster_manager_timeout", "master_timeout", "full_id", "ts",
-    "pri", "health", "include_unloaded_segments",
+    "pri", "health", "include_unloaded_segments", "actions", "detailed", "nodes", "parent_task_id", "fields",
 }) | INDICES  # fmt: skip
 
 _TIME_UNITS = ("d", "h", "m", "s", "ms", "micros", "nanos")
@@ -62,7 +63,11 @@ def overview(_: Call) -> Reply:
 
 def _now(call: Call) -> dict[str, Any]:
     seconds = call.node.ports.clock() // 1000
-    return {"epoch": seconds, "timestamp": time.strftime("%H:%M:%S", time.gmtime(seconds))}
+    return {"epoch": seconds, "timestamp": _time_of_day(seconds)}
+
+
+def _time_of_day(seconds: int) -> str:
+    return time.strftime("%H:%M:%S", time.gmtime(seconds))
 
 
 def _health(call: Call) -> Iterable[Mapping[str, Any]]:
@@ -229,6 +234,28 @@ def _allocation(call: Call) -> Iterable[Mapping[str, Any]]:
     }
 
 
+def _cluster_manager(call: Call) -> Iterable[Mapping[str, Any]]:
+    host = call.identity.address.rpartition(":")[0]
+    yield {"id": call.node.catalog.node_id(), "host": host, "ip": host, "node": call.identity.node_name}
+
+
+def _tasks(call: Call) -> Iterable[Mapping[str, Any]]:
+    for task in call.node.background.running():
+        shown = render_task(task, call.node.catalog.node_id(), call.node.ports.clock(), detailed=False)
+        yield {
+            "action": shown["action"],
+            "task_id": call.node.background.task_id(task),
+            "parent_task_id": "-",
+            "type": shown["type"],
+            "start_time": shown["start_time_in_millis"],
+            "timestamp": _time_of_day(shown["start_time_in_millis"] // 1000),
+            "running_time": f"{shown['running_time_in_nanos'] / 1e9:.1f}s",
+            "ip": call.identity.address.rpartition(":")[0],
+            "node": call.identity.node_name,
+        }
+
+
+_MANAGER = columns("id host,h ip node,n")
 _TABLES: Mapping[str, tuple[Sequence[Column], Rows]] = {
     "health": (
         columns(
@@ -285,10 +312,28 @@ _TABLES: Mapping[str, tuple[Sequence[Column], Rows]] = {
         _allocation,
     ),
     "pending_tasks": (columns("insertOrder,o timeInQueue,t priority,p source,s"), lambda _: ()),
+    "cluster_manager": (_MANAGER, _cluster_manager),
+    "master": (_MANAGER, _cluster_manager),
+    "tasks": (
+        columns(
+            "action,ac task_id,ti parent_task_id,pti type,ty start_time,start timestamp,ts,hms,hhmmss "
+            "running_time,time ip,i node,n"
+        ),
+        _tasks,
+    ),
+    "nodeattrs": (columns("node,name host,h ip,i attr,attr.name value,attr.value"), lambda _: ()),
+    "fielddata": (columns("id host,h ip node,n field,f size,s"), lambda _: ()),
+    "segment_replication": (
+        columns(
+            "shardId,s target_node,tnode target_host,thost checkpoints_behind,cpb bytes_behind,bb current_lag,clag "
+            "last_completed_lag,lcl rejected_requests,rr"
+        ),
+        lambda _: (),
+    ),
 }
 _NARROWED = {
     "indices": "index", "count": "index", "shards": "index", "segments": "index", "aliases": "name",
-    "templates": "name", "allocation": "node_id",
+    "templates": "name", "allocation": "node_id", "fielddata": "fields", "segment_replication": "index",
 }  # fmt: skip
 
 CAT_ROUTES: tuple[Route, ...] = (

@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from antiphon.domain.index_settings import LUCENE_VERSION
 from antiphon.errors import IllegalArgument
 from antiphon.rest.call import Call, Reply, Route
 from antiphon.rest.index_options import INDICES, figures_of, index_options, shard_counts
@@ -14,6 +15,7 @@ from antiphon.rest.node_names import ROLES, means_this_node
 from antiphon.wire.cluster_settings import read_changes, write_acknowledged, write_settings
 from antiphon.wire.health import ORDER, write_health
 from antiphon.wire.index import write_state
+from antiphon.wire.index_stats import write_totals
 
 _NODE_COUNT = re.compile(r"(?P<sign>[<>]=?)?(?P<count>[0-9]+)|(?P<word>ge|le|gt|lt)\((?P<inner>[0-9]+)\)")
 _COMPARES: Mapping[str, Callable[[int, int], bool]] = {
@@ -21,6 +23,9 @@ _COMPARES: Mapping[str, Callable[[int, int], bool]] = {
     "ge": operator.ge, "le": operator.le, "gt": operator.gt, "lt": operator.lt,
 }  # fmt: skip
 
+_NODE_COUNTS = {
+    "total": 1, **dict.fromkeys(ROLES, 1), "master": 1, "coordinating_only": 0, "remote_cluster_client": 0,
+}  # fmt: skip
 PLUGINS = ("opensearch-knn", "opensearch-ml", "opensearch-neural-search")
 
 
@@ -36,7 +41,10 @@ def banner(call: Call) -> Reply:
                 "distribution": "opensearch",
                 "number": identity.api_version,
                 "build_type": "antiphon",
+                "build_hash": identity.version,
+                "build_date": identity.built,
                 "build_snapshot": False,
+                "lucene_version": LUCENE_VERSION,
                 "minimum_wire_compatibility_version": "2.19.0",
                 "minimum_index_compatibility_version": "2.0.0",
                 "antiphon": identity.version,
@@ -117,13 +125,9 @@ def stats(call: Call) -> Reply:
             "indices": {
                 "count": len(indices),
                 "shards": {"total": primaries, "primaries": primaries},
-                "docs": {
-                    "count": sum(item.searchable for item in figures), "deleted": sum(item.deleted for item in figures),
-                },
-                "store": {"size_in_bytes": sum(item.store_bytes for item in figures)},
-                "segments": {"count": sum(item.segments for item in figures)},
+                **write_totals(figures, ("docs", "store", "segments")),
             },
-            "nodes": {"count": {"total": 1, "data": 1, "ingest": 1}, "versions": [call.identity.api_version]},
+            "nodes": {"count": _NODE_COUNTS, "versions": [call.identity.api_version]},
         }
     )  # fmt: skip
 
@@ -176,7 +180,7 @@ def nodes(call: Call) -> Reply:
             "publish_address": address,
             "max_content_length_in_bytes": call.identity.max_body_bytes,
         },
-        "plugins": [{"name": name, "version": call.identity.api_version} for name in PLUGINS],
+        "plugins": [_plugin(name, call.identity.api_version) for name in PLUGINS],
     }
     everything = not metrics or "_all" in metrics
     node |= {name: part for name, part in parts.items() if everything or name in metrics}
@@ -187,6 +191,15 @@ def nodes(call: Call) -> Reply:
             "nodes": {call.node.catalog.node_id(): node} if known else {},
         }
     )
+
+
+def _plugin(name: str, version: str) -> dict[str, Any]:
+    """A plugin as typed clients want it: every key is there, and those that only Java has an answer to are empty."""
+    return {
+        "name": name, "version": version, "opensearch_version": version, "java_version": "", "classname": "",
+        "description": f"what {name} does, by Antiphon", "custom_foldername": "", "extended_plugins": [],
+        "has_native_controller": False,
+    }  # fmt: skip
 
 
 _OPTIONS = INDICES | {"flat_settings", "wait_for_metadata_version", "wait_for_timeout"}

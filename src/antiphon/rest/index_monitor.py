@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from antiphon.domain.pattern import star_pattern
+from antiphon.domain.store import Work
 from antiphon.errors import IllegalArgument
 from antiphon.flows.ports import IndexStore
 from antiphon.rest.call import Call, Handler, Reply, Route
@@ -94,7 +95,8 @@ def resolved_names(call: Call, expression: str) -> list[Any]:
 def knn_stats(call: Call) -> Reply:
     """What there is to know about vectors: graphs are mapped from files, so that no breaker can trip."""
     figures = [found for index in call.node.indices.all() if (found := figures_of(call, index)) is not None]
-    node = {"knn_query_requests": sum(item.queries for item in figures), "vectors": sum(i.vectors for i in figures)}
+    asked = sum(item.work.get("query", Work()).times for item in figures)
+    node = {"knn_query_requests": asked, "vectors": sum(item.vectors for item in figures)}
     known = means_this_node(call)
     return Reply(
         {

@@ -65,6 +65,7 @@ ELSEWHERE = (
                                                    "/_msearch/template", "/{index}/_msearch/template",
                                                    "/_render/template")),
     ("rank evaluation", "compare rankings in the client", ("/_rank_eval", "/{index}/_rank_eval")),
+    ("thread pools", "use a profiler of the operating system", ("/_cat/thread_pool",)),
     ("hot threads", "use a profiler of the operating system", ("/_nodes/hot_threads", "/_nodes/{node_id}/hot_threads")),
     ("node statistics", "use [_stats], [_cat/nodes] or [_plugins/_ml/stats]", ("/_nodes/stats", "/_nodes/usage",
         "/_nodes/{node_id}/stats", "/_nodes/{node_id}/usage")),
