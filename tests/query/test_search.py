@@ -83,6 +83,7 @@ def hybrid(**options: Any) -> dict[str, Any]:
         ({"foo": {}}, "parsing_exception", "Unknown key for a START_OBJECT in [foo].", False),
         ({"foo": 1}, "parsing_exception", "Unknown key for a VALUE_NUMBER in [foo].", False),
         ({"size": -1}, "illegal_argument_exception", "[size] parameter cannot be negative, found [-1]", False),
+        ({"from": -1}, "illegal_argument_exception", "[from] parameter cannot be negative, found [-1]", False),
         ({"size": 10_001}, "illegal_argument_exception", WINDOW, True),
         ({"sort": "title"}, "illegal_argument_exception", TEXT, True),
         ({"aggs": {"a": {"terms": {"field": "title"}}}}, "illegal_argument_exception", TEXT, True),

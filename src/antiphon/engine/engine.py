@@ -15,9 +15,11 @@ from typing import Any
 
 from antiphon.domain.analysis import AnalyzeRequest, Token
 from antiphon.domain.mapping import IndexMapping
+from antiphon.domain.store import Write
 from antiphon.engine.allocator import give_back, map_large_arrays
 from antiphon.engine.analysis import Analyzers
 from antiphon.engine.pieces import Limits
+from antiphon.engine.snapshot import HeldSnapshot
 from antiphon.engine.store import Store, has_documents
 from antiphon.errors import DataLost
 
@@ -76,6 +78,15 @@ class LocalEngine:
                     reason = f"the documents in [{place}] cannot be read ({error})"
                     raise DataLost(f"{reason}: put a copy of the folder there, or {_DELETE}") from error
             return store
+
+    def scratch(self, mapping: IndexMapping, writes: Sequence[Write]) -> HeldSnapshot:
+        """Return a snapshot of nothing but these documents, in memory, which is freed once that is closed."""
+        store = Store(None, mapping, {}, self._limits)
+        store.write(writes)
+        store.refresh()
+        snapshot = store.snapshot()
+        store.when_free(store.close)
+        return snapshot
 
     def drop(self, uuid: str) -> None:
         """Delete the data once no snapshot holds it. Idempotent."""

@@ -1,5 +1,6 @@
 """What happens? The verbs: register, deploy, embed, define, configure, observe. Owns the ports they need."""
 
+from antiphon.flows.catalog_search import Listed
 from antiphon.flows.cluster_engine import ClusterEngine
 from antiphon.flows.cluster_search import ClusterSearch
 from antiphon.flows.cluster_writes import ClusterBulk, ClusterReport
@@ -19,6 +20,7 @@ __all__ = [
     "ClusterReport",
     "ClusterSearch",
     "Gauges",
+    "Listed",
     "Node",
     "PipelineRunner",
     "Ports",

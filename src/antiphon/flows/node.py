@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from antiphon.flows.background import BackgroundTasks
 from antiphon.flows.by_query import ByQueryRunner, Matching
+from antiphon.flows.catalog_search import CatalogSearcher
 from antiphon.flows.configure import Configurator
 from antiphon.flows.define import Definer
 from antiphon.flows.deploy import Deployer
@@ -49,6 +50,7 @@ class Node:
     by_query: ByQueryRunner
     background: BackgroundTasks
     searcher: Searcher
+    catalog_searcher: CatalogSearcher
     fingerprints: Fingerprints
     embedding_reports: EmbeddingReports
     loaded: LoadedModels
@@ -100,6 +102,7 @@ class Node:
             by_query=by_query,
             background=BackgroundTasks(ports, by_query.work),
             searcher=searcher,
+            catalog_searcher=CatalogSearcher(ports.engine, searcher),
             fingerprints=fingerprints,
             embedding_reports=EmbeddingReports(indices),
             loaded=loaded,
@@ -125,4 +128,5 @@ class Node:
         self.tasks.close()
         self.loaded.close()
         self.searcher.close()
+        self.catalog_searcher.close()
         self.ports.engine.close()

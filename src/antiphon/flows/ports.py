@@ -294,6 +294,9 @@ class Engine(Protocol):
     def open(self, uuid: str, mapping: IndexMapping, settings: Mapping[str, Any]) -> IndexStore:
         """Return the store, opened (repaired, rebuilt where needed) on first use; DataLost when it cannot be."""
 
+    def scratch(self, mapping: IndexMapping, writes: Sequence[Write]) -> Snapshot:
+        """Return a snapshot of nothing but these documents, in memory, which is freed once that is closed."""
+
     def drop(self, uuid: str) -> None:
         """Delete the data once no snapshot holds it. Idempotent."""
 

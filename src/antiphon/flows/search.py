@@ -110,14 +110,14 @@ class Searcher:
     def search(self, request: SearchRequest, render: RenderHit) -> Page:
         """Return one page of hits; ``render`` makes JSON of a top_hits hit."""
         with self._opened(request) as opened:
-            return self._run(request, opened, render)
+            return self.run(request, opened, render)
 
     def count(self, request: SearchRequest) -> tuple[int, int]:
         """Return how many documents match the body's query, and over how many indices."""
         body = {key: request.body[key] for key in _COUNT_KEYS if key in request.body}
         body |= {"size": 0, "track_total_hits": True}
         with self._opened(request) as opened:
-            page = self._run(replace(request, body=body, allow_partial=False), opened, lambda _, hit: {"_id": hit.id})
+            page = self.run(replace(request, body=body, allow_partial=False), opened, lambda _, hit: {"_id": hit.id})
             return page.total or 0, page.shards
 
     def explain(self, request: SearchRequest, doc_id: str) -> tuple[str, bool, Explanation | None]:
@@ -175,7 +175,7 @@ class Searcher:
     def search_point(self, pit_id: str, keep_alive_ms: int | None, request: SearchRequest, render: RenderHit) -> Page:
         """Search a point in time."""
         with self.points.use(pit_id, keep_alive_ms, self._ports.clock()) as context:
-            return replace(self._run(request, context.content, render), pit_id=pit_id)
+            return replace(self.run(request, context.content, render), pit_id=pit_id)
 
     def expire(self) -> None:
         """Drop scrolls and points in time that nobody used for their keep-alive."""
@@ -208,7 +208,8 @@ class Searcher:
             raise
         return opened
 
-    def _run(self, request: SearchRequest, opened: Sequence[Opened], render: RenderHit) -> Page:
+    def run(self, request: SearchRequest, opened: Sequence[Opened], render: RenderHit) -> Page:
+        """Return one page of hits of what the caller holds open, whatever the request's expression says."""
         start = self._ports.monotonic()
         return self._answered(self._planned(request, opened), render, start)
 

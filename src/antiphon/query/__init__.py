@@ -19,11 +19,6 @@ from antiphon.query.aggregations import (
 )
 from antiphon.query.bind import BindScope, EmbeddedField, bound_body, wanted_texts
 from antiphon.query.calendar import bucket_start, bucket_starts
-from antiphon.query.catalog.parse import parse_search as parse_catalog_search
-from antiphon.query.catalog.parse_clause import parse_query as parse_catalog_query
-from antiphon.query.catalog.run import run_search as run_catalog_search
-from antiphon.query.catalog.schema import Document, Schema
-from antiphon.query.catalog.search import CatalogSearch, Found, Hit, Total
 from antiphon.query.fusion import Bound, Fused, FusionSpec, RankFusion, ScoreFusion, check_legs, fuse
 from antiphon.query.fusion_parse import parse_fusion
 from antiphon.query.leaves import (
@@ -112,7 +107,6 @@ __all__ = [
     "Bound",
     "BucketPartial",
     "BucketsPartial",
-    "CatalogSearch",
     "Choice",
     "Collapse",
     "Composite",
@@ -125,7 +119,6 @@ __all__ = [
     "DisMax",
     "DocSize",
     "DocValue",
-    "Document",
     "EmbedText",
     "EmbeddedField",
     "Exists",
@@ -135,7 +128,6 @@ __all__ = [
     "FieldRequest",
     "FieldValueFactor",
     "FiltersAggregation",
-    "Found",
     "FunctionScore",
     "Fused",
     "FusionSpec",
@@ -143,7 +135,6 @@ __all__ = [
     "GlobalAggregation",
     "HighlightField",
     "Histogram",
-    "Hit",
     "Ids",
     "InnerHits",
     "InnerResult",
@@ -176,7 +167,6 @@ __all__ = [
     "RangeBucket",
     "RankFusion",
     "Rescore",
-    "Schema",
     "Scope",
     "Score",
     "ScoreFunction",
@@ -199,7 +189,6 @@ __all__ = [
     "TextTerms",
     "TopHits",
     "TopHitsPartial",
-    "Total",
     "Vector",
     "VectorFunction",
     "bound_body",
@@ -217,15 +206,12 @@ __all__ = [
     "merge_all",
     "merge_url",
     "missing_value",
-    "parse_catalog_query",
-    "parse_catalog_search",
     "parse_fusion",
     "parse_query",
     "parse_search",
     "parse_source",
     "render_query",
     "required_matches",
-    "run_catalog_search",
     "shown_sort",
     "url_parameters",
     "url_query",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from antiphon.domain.catalog_mappings import GROUPS
 from antiphon.errors import EmptyBody
 from antiphon.rest.call import Call, Reply
 from antiphon.rest.search import search_documents
@@ -42,4 +43,4 @@ def delete(call: Call) -> Reply:
 def search(call: Call) -> Reply:
     """Search groups."""
     groups = ((group.model_group_id, render_group(group), stored) for group, stored in call.node.catalog.groups())
-    return search_documents(call, INDEX, groups)
+    return search_documents(call, INDEX, GROUPS, groups)

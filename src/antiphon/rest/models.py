@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from antiphon.domain.catalog_mappings import MODELS
 from antiphon.errors import AntiphonError, EmptyBody, IllegalArgument
 from antiphon.rest.call import Call, Reply
 from antiphon.rest.search import search_documents
@@ -71,7 +72,7 @@ def search(call: Call) -> Reply:
         for model, stored in call.node.catalog.models()
         if not model.is_hidden
     )
-    return search_documents(call, INDEX, models)
+    return search_documents(call, INDEX, MODELS, models)
 
 
 def deploy(call: Call) -> Reply:

@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
-from antiphon.flows import Stored
-from antiphon.query import Document, parse_catalog_search, run_catalog_search
+from antiphon.errors import ParsingError
+from antiphon.flows import Listed
+from antiphon.query import PageHit, SearchHit
 from antiphon.rest.call import Call, Reply
-from antiphon.wire.hits import render_found
+from antiphon.rest.errors import describe_item
+from antiphon.wire.search import render_page
+from antiphon.wire.search_hits import render_hit
 
 
-def search_documents(call: Call, index: str, documents: Iterable[tuple[str, dict[str, Any], Stored]]) -> Reply:
-    """Answer ``_search`` over (id, source, where it is stored); ``from`` and ``size`` may come as parameters."""
-    start = time.perf_counter()
+def search_documents(call: Call, index: str, properties: Mapping[str, Any], listed: Iterable[Listed]) -> Reply:
+    """Answer ``_search`` over these; ``from`` and ``size`` may come as parameters."""
     body = call.json("request body or source parameter is required")
-    if isinstance(body, dict):
-        body = body | {name: call.number(name, 0) for name in ("from", "size") if name in call.query}
-    search = parse_catalog_search(body)
-    found = run_catalog_search(search, [Document(id_, source, at.version, at.seq_no) for id_, source, at in documents])
-    took_ms = int((time.perf_counter() - start) * 1000)
-    return Reply(render_found(found, index, took_ms=took_ms))
+    if not isinstance(body, dict):
+        raise ParsingError(f"a search body must be a JSON object, but was [{type(body).__name__}]")
+    body |= {name: call.number(name, 0) for name in ("from", "size") if name in call.query}
+    page = call.node.catalog_searcher.search(index, properties, listed, body, _render)
+    return Reply(render_page(page, describe_item, node_id=call.node.catalog.node_id()))
+
+
+def _render(index: str, hit: SearchHit) -> dict[str, Any]:
+    return render_hit(PageHit(index, hit))

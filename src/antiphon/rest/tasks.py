@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from antiphon.domain.catalog_mappings import TASKS
 from antiphon.errors import IllegalArgument, NotFound
 from antiphon.rest.call import Call, Reply
 from antiphon.rest.search import search_documents
@@ -25,7 +26,7 @@ def delete(call: Call) -> Reply:
 def search(call: Call) -> Reply:
     """Search tasks."""
     tasks = ((task.task_id, render_task(task), stored) for task, stored in call.node.catalog.tasks())
-    return search_documents(call, INDEX, tasks)
+    return search_documents(call, INDEX, TASKS, tasks)
 
 
 def cancel(call: Call) -> Reply:

@@ -83,9 +83,8 @@ def _window(body: Body, scope: Scope) -> tuple[int, int]:
     size = reading.integer("size", body.get("size", 10))
     from_ = reading.integer("from", body.get("from", 0))
     for key, value in (("size", size), ("from", from_)):
-        if value < 0 and not (key == "from" and value == -1):
+        if value < 0:
             raise IllegalArgument(f"[{key}] parameter cannot be negative, found [{value}]")
-    from_ = max(from_, 0)
     if from_ + size > scope.max_result_window:
         raise ShardArgument(
             f"Result window is too large, from + size must be less than or equal to: [{scope.max_result_window}] but "
