@@ -13,6 +13,11 @@ from antiphon.query.nodes import InnerHits, Query
 _NONE: Mapping[str, Aggregation] = MappingProxyType({})
 
 
+Order = tuple[tuple[str, bool], ...]
+"""Pairs of (key, descending): ``_count``, ``_key`` or the path of a metric below."""
+BY_KEY: Order = (("_key", False),)
+
+
 class MetricKind(StrEnum):
     """A single-field metric."""
 
@@ -37,20 +42,21 @@ class Metric:
 
 @dataclass(frozen=True, slots=True)
 class TermsAggregation:
-    """Buckets by value. ``order`` is (key, descending) pairs: ``_count``, ``_key`` or the path of a metric below.
+    """Buckets by value.
 
     ``include`` and ``exclude`` are lists of values, or a text in which ``.*`` stands for anything; applied when
-    finishing.
+    finishing. With ``show_error`` each bucket says by how much its count may be wrong, which is 0 here.
     """
 
     field: str | None
     size: int = 10
     min_doc_count: int = 1
-    order: tuple[tuple[str, bool], ...] = (("_count", True), ("_key", False))
+    order: Order = (("_count", True), ("_key", False))
     missing: str | float | None = None
     include: tuple[str, ...] | str | None = None
     exclude: tuple[str, ...] | str | None = None
     below: Mapping[str, Aggregation] = default(default_factory=lambda: _NONE)
+    show_error: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +71,7 @@ class Histogram:
     keyed: bool = False
     missing: float | None = None
     below: Mapping[str, Aggregation] = default(default_factory=lambda: _NONE)
+    order: Order = BY_KEY
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +92,7 @@ class DateHistogram:
     keyed: bool = False
     missing: int | None = None
     below: Mapping[str, Aggregation] = default(default_factory=lambda: _NONE)
+    order: Order = BY_KEY
 
 
 @dataclass(frozen=True, slots=True)

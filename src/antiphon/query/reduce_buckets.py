@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable
 from functools import cmp_to_key
+from operator import itemgetter
 from typing import Any
 
 from antiphon.domain.dates import DEFAULT_FORMAT, write_date
@@ -12,6 +13,7 @@ from antiphon.domain.field import FieldType
 from antiphon.domain.pattern import star_pattern
 from antiphon.errors import IllegalArgument
 from antiphon.query.aggregations import (
+    BY_KEY,
     Composite,
     CompositeSource,
     DateHistogram,
@@ -29,6 +31,7 @@ from antiphon.query.reduce_order import compare_values
 
 Json = dict[str, Any]
 Show = Callable[[BucketPartial], Json]
+_Ordered = TermsAggregation | Histogram | DateHistogram
 
 MAX_BUCKETS = 65_535
 
@@ -41,6 +44,17 @@ def terms_buckets(aggregation: TermsAggregation, partial: BucketsPartial, show: 
         if bucket.count >= aggregation.min_doc_count and _wanted(aggregation, key, partial)
     ]
 
+    found = _in_order(found, aggregation)
+    shown, others = found[: aggregation.size], found[aggregation.size :]
+    error = {"doc_count_error_upper_bound": 0} if aggregation.show_error else {}
+    return {
+        "doc_count_error_upper_bound": 0,
+        "sum_other_doc_count": sum(bucket.count for _, bucket in others),
+        "buckets": [spelled(key, partial.field_type, partial.format) | show(bucket) | error for key, bucket in shown],
+    }
+
+
+def _in_order(rows: Iterable[tuple[Any, BucketPartial]], aggregation: _Ordered) -> list[tuple[Any, BucketPartial]]:
     def compare(first: tuple[Any, BucketPartial], second: tuple[Any, BucketPartial]) -> int:
         for path, descending in aggregation.order:
             pair = [_ordered_by(aggregation, path, *item) for item in (first, second)]
@@ -49,13 +63,9 @@ def terms_buckets(aggregation: TermsAggregation, partial: BucketsPartial, show: 
                 return result
         return 0
 
-    found.sort(key=cmp_to_key(compare))
-    shown, others = found[: aggregation.size], found[aggregation.size :]
-    return {
-        "doc_count_error_upper_bound": 0,
-        "sum_other_doc_count": sum(bucket.count for _, bucket in others),
-        "buckets": [spelled(key, partial.field_type, partial.format) | show(bucket) for key, bucket in shown],
-    }
+    if aggregation.order == BY_KEY and not isinstance(aggregation, TermsAggregation):
+        return sorted(rows, key=itemgetter(0))
+    return sorted(rows, key=cmp_to_key(compare))
 
 
 def spelled(key: Any, field_type: str | None, format_: str | None) -> Json:
@@ -67,7 +77,7 @@ def spelled(key: Any, field_type: str | None, format_: str | None) -> Json:
     return {"key": key}
 
 
-def _ordered_by(aggregation: TermsAggregation, path: str, key: Any, bucket: BucketPartial) -> Any:
+def _ordered_by(aggregation: _Ordered, path: str, key: Any, bucket: BucketPartial) -> Any:
     if path == "_key":
         return key
     if path == "_count":
@@ -79,7 +89,7 @@ def _ordered_by(aggregation: TermsAggregation, path: str, key: Any, bucket: Buck
     return order_value(bucket, _with_kind(aggregation, path))
 
 
-def _with_kind(aggregation: TermsAggregation, path: str) -> str:
+def _with_kind(aggregation: _Ordered, path: str) -> str:
     """Return ``filter>m`` as ``filter>m.avg``, taking the metric's own kind where the path names none."""
     below: Any = aggregation.below
     *steps, last = path.split(">")
@@ -113,7 +123,7 @@ def histogram_buckets(aggregation: Histogram, partial: BucketsPartial, show: Sho
     if aggregation.min_doc_count == 0:
         ends = [math.floor((bound - offset) / width) for bound in aggregation.bounds or ()]
         numbers = _filled(numbers, ends, lambda place: place + 1)
-    rows = [({"key": place * width + offset}, bucket) for place, bucket in sorted(numbers.items())]
+    rows = [({"key": place * width + offset}, bucket) for place, bucket in _in_order(numbers.items(), aggregation)]
     return _listed(rows, aggregation, show, lambda key: str(key["key"]))
 
 
@@ -126,7 +136,7 @@ def date_histogram_buckets(aggregation: DateHistogram, partial: BucketsPartial, 
     format_ = aggregation.format or partial.format or DEFAULT_FORMAT
     rows = [
         ({"key_as_string": write_date(start, format_, aggregation.time_zone), "key": start}, bucket)
-        for start, bucket in sorted(found.items())
+        for start, bucket in _in_order(found.items(), aggregation)
     ]
     return _listed(rows, aggregation, show, lambda key: str(key["key_as_string"]))
 

@@ -20,8 +20,9 @@ _COMMON = frozenset({
     "timeout", "wait_for_active_shards", "scroll", "search_timeout",
 })  # fmt: skip
 _BY_QUERY = _COMMON | {
-    "q", "routing", "ignore_unavailable", "allow_no_indices", "expand_wildcards", "preference", "search_type",
-    "request_cache", "terminate_after", "analyze_wildcard", "analyzer", "default_operator", "df", "lenient",
+    "q", "routing", "ignore_unavailable", "allow_no_indices", "expand_wildcards", "ignore_throttled", "preference",
+    "search_type", "request_cache", "terminate_after", "analyze_wildcard", "analyzer", "default_operator", "df",
+    "lenient", "size",
 }  # fmt: skip
 
 
@@ -70,6 +71,8 @@ def _options(call: Call) -> dict[str, Any]:
     if "terminate_after" in call.query:
         options["terminate_after"] = call.number("terminate_after", 0)
     options |= {name: call.query[name] for name in ("conflicts", "max_docs") if name in call.query}
+    if "size" in call.query:
+        options.setdefault("max_docs", call.query["size"])
     return options
 
 

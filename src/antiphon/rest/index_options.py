@@ -12,7 +12,7 @@ from antiphon.errors import DataLost
 from antiphon.rest.call import Call, Reply
 
 WAITS = frozenset({"timeout", "cluster_manager_timeout", "master_timeout", "wait_for_active_shards"})
-INDICES = WAITS | {"ignore_unavailable", "allow_no_indices", "expand_wildcards", "local"}
+INDICES = WAITS | {"ignore_unavailable", "allow_no_indices", "expand_wildcards", "ignore_throttled", "local"}
 SETTINGS = INDICES | {"flat_settings", "include_defaults"}
 
 ACKNOWLEDGED = Reply({"acknowledged": True})

@@ -31,10 +31,11 @@ _IGNORED = frozenset({
     "pre_filter_shard_size", "ccs_minimize_roundtrips", "typed_keys", "allow_partial_search_results", "timeout",
     "cancel_after_time_interval", "phase_took", "include_named_queries_score", "verbose_pipeline",
 })  # fmt: skip
-_INDICES = frozenset({"ignore_unavailable", "allow_no_indices", "expand_wildcards"})
+_INDICES = frozenset({"ignore_unavailable", "allow_no_indices", "expand_wildcards", "ignore_throttled"})
 _QUERY = frozenset({"q", "df", "default_operator", "analyzer", "lenient", "analyze_wildcard"})
 _SEARCH = url_parameters() | _IGNORED | _INDICES | {"search_pipeline", "scroll", "rest_total_hits_as_int"}
 _EXPLAINED = frozenset({"_source", "_source_includes", "_source_excludes", "stored_fields"})
+_POINT = _INDICES | _IGNORED | {"keep_alive", "allow_partial_pit_creation"}
 _SCROLL = frozenset({"scroll", "scroll_id", "rest_total_hits_as_int"})
 _MOST_SEARCHES = 1000
 
@@ -261,7 +262,7 @@ SEARCH_ROUTES: tuple[Route, ...] = (
     Route("GET POST", "/_search/scroll/{scroll_id}", scroll, _SCROLL, heavy=True, first=True),
     Route("DELETE", "/_search/scroll", clear_scroll, frozenset({"scroll_id"})),
     Route("DELETE", "/_search/scroll/{scroll_id}", clear_scroll),
-    Route("POST", "/{index}/_search/point_in_time", open_point, _INDICES | _IGNORED | {"keep_alive"}),
+    Route("POST", "/{index}/_search/point_in_time", open_point, _POINT),
     Route("DELETE", "/_search/point_in_time", delete_points),
     Route("GET", "/_search/point_in_time/_all", list_points),
     Route("DELETE", "/_search/point_in_time/_all", delete_points),

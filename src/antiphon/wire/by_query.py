@@ -10,6 +10,7 @@ from antiphon.errors import IllegalArgument, ParsingError, ValidationError
 from antiphon.query import parse_source
 
 _UPDATE_KEYS = frozenset({"query", "script", "max_docs", "size", "conflicts", "slice", "sort", "terminate_after"})
+_DELETE_KEYS = _UPDATE_KEYS - {"script"} | {"_source"}
 _REINDEX_KEYS = frozenset({"source", "dest", "script", "conflicts", "max_docs", "size"})
 _SOURCE_KEYS = frozenset({"index", "query", "_source", "size", "sort", "slice", "remote"})
 _DEST_KEYS = frozenset({"index", "pipeline", "op_type", "version_type", "routing"})
@@ -22,10 +23,10 @@ _REFUSED = {
 
 def read_delete_by_query(indices: str, body: Any, options: Mapping[str, Any]) -> ByQuery:
     """Return the request; ValidationError without a query. ``options`` come from the query string."""
-    whole = _object(body, "_delete_by_query", _UPDATE_KEYS - {"script"})
+    whole = _object(body, "_delete_by_query", _DELETE_KEYS)
     if whole.get("query") is None:
         raise ValidationError("query is missing")
-    return ByQuery(ByQueryKind.DELETE, indices, whole["query"], **_common(whole, options))
+    return ByQuery(ByQueryKind.DELETE, indices, whole["query"], **_searching(whole, options))
 
 
 def read_update_by_query(indices: str, body: Any, pipeline: str | None, options: Mapping[str, Any]) -> ByQuery:
@@ -37,7 +38,7 @@ def read_update_by_query(indices: str, body: Any, pipeline: str | None, options:
         whole.get("query"),
         whole.get("script"),
         pipeline=pipeline,
-        **_common(whole, options),
+        **_searching(whole, options),
     )
 
 
@@ -139,6 +140,12 @@ def render_task_get(task: BackgroundTask, node_id: str, now_ms: int) -> dict[str
         if told := task.counts.truncation.notices():
             body["response"]["warnings"] = told
     return body
+
+
+def _searching(whole: Mapping[str, Any], options: Mapping[str, Any]) -> dict[str, Any]:
+    """What a body that is a search says: its ``size`` is that of a batch, unlike the one of ``_reindex``."""
+    batch = {} if whole.get("size") is None else {"batch": max(1, _number("size", whole["size"]))}
+    return batch | _common({key: value for key, value in whole.items() if key != "size"}, options)
 
 
 def _common(whole: Mapping[str, Any], options: Mapping[str, Any]) -> dict[str, Any]:

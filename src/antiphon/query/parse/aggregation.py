@@ -32,6 +32,7 @@ from antiphon.query.parse.aggregation_fields import (
     Below,
     field_of,
     missing_of,
+    order_of,
     path_of,
     refuse_options,
 )
@@ -123,7 +124,10 @@ def _terms(kind: str, spec: Any, below: Any, scope: Scope, parse: Parse) -> Aggr
             "show_term_doc_count_error execution_hint collect_mode value_type"
         ),
     )
-    refuse_options(kind, body, "format", "show_term_doc_count_error", "shard_min_doc_count")
+    refuse_options(kind, body, "format")
+    least = reading.integer("shard_min_doc_count", body.get("shard_min_doc_count", 0))
+    if least < 0:
+        raise IllegalArgument(f"[shardMinDocCount] must be greater than or equal to 0. Found [{least}] in [terms]")
     field = field_of(kind, body, scope, *VALUES)
     if field is not None and field.type is FieldType.IP and {str} & {type(body.get(key)) for key in _CHOSEN}:
         raise ShardArgument(
@@ -138,11 +142,12 @@ def _terms(kind: str, spec: Any, below: Any, scope: Scope, parse: Parse) -> Aggr
         path_of(field),
         size,
         reading.integer("min_doc_count", body.get("min_doc_count", 1)),
-        _order(body.get("order"), inside),
+        order_of(body, inside, TermsAggregation(None).order),
         missing_of(body, field, scope),
         _patterns(body.get("include")),
         _patterns(body.get("exclude")),
         inside,
+        reading.boolean("show_term_doc_count_error", body.get("show_term_doc_count_error", False)),
     )
 
 
@@ -159,25 +164,6 @@ def _patterns(value: Any) -> tuple[str, ...] | str | None:
     if isinstance(value, dict):
         raise refused("include with partitions", "use a [composite] aggregation to page through all values")
     return reading.texts("include", value)
-
-
-def _order(value: Any, below: Below) -> tuple[tuple[str, bool], ...]:
-    default = TermsAggregation(None).order
-    if value is None:
-        return default
-    found: list[tuple[str, bool]] = []
-    for item in value if isinstance(value, list) else [value]:
-        for key, direction in reading.an_object("order", item).items():
-            if str(direction).lower() not in ("asc", "desc"):
-                raise ParsingError(f"Unknown order direction [{direction}]")
-            name = {"_term": "_key"}.get(key, key)
-            if not name.startswith("_") and re.split(r"[.>]", name)[0] not in below:
-                raise ShardArgument(
-                    f"Invalid aggregator order path [{key}]. The provided aggregation "
-                    f"[{re.split('[.>]', name)[0]}] either does not exist, or is a pipeline aggregation"
-                )
-            found.append((name, str(direction).lower() == "desc"))
-    return tuple(found) if any(name == "_key" for name, _ in found) else (*found, ("_key", False))
 
 
 def _range(kind: str, spec: Any, below: Any, scope: Scope, parse: Parse) -> Aggregation:

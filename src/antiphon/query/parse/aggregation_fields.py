@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
 from antiphon.domain.field import Family, Field, FieldType
-from antiphon.errors import IllegalArgument
+from antiphon.errors import IllegalArgument, ParsingError
 from antiphon.query import reading
-from antiphon.query.aggregations import Aggregation
+from antiphon.query.aggregations import Aggregation, Order
 from antiphon.query.parse.fields import date_of, value_of
 from antiphon.query.parse.options import Body
 from antiphon.query.parse.reasons import ShardArgument, refused
@@ -66,3 +67,23 @@ def refuse_options(kind: str, body: Body, *options: str) -> None:
     for option in options:
         if body.get(option) is not None:
             raise refused(f"{option} of the [{kind}] aggregation", "leave it out and order or cut in the client")
+
+
+def order_of(body: Body, below: Below, default: Order) -> Order:
+    """Return what ``order`` says, with the key last where it does not name it."""
+    value = body.get("order")
+    if value is None:
+        return default
+    found: list[tuple[str, bool]] = []
+    for item in value if isinstance(value, list) else [value]:
+        for key, direction in reading.an_object("order", item).items():
+            if str(direction).lower() not in ("asc", "desc"):
+                raise ParsingError(f"Unknown order direction [{direction}]")
+            name = {"_term": "_key", "_time": "_key"}.get(key, key)
+            if not name.startswith("_") and re.split(r"[.>]", name)[0] not in below:
+                raise ShardArgument(
+                    f"Invalid aggregator order path [{key}]. The provided aggregation "
+                    f"[{re.split('[.>]', name)[0]}] either does not exist, or is a pipeline aggregation"
+                )
+            found.append((name, str(direction).lower() == "desc"))
+    return tuple(found) if any(name == "_key" for name, _ in found) else (*found, ("_key", False))

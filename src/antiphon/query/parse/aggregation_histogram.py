@@ -10,8 +10,8 @@ from antiphon.domain.field import Family, Field, FieldType
 from antiphon.domain.time_zone import zone_of
 from antiphon.errors import IllegalArgument
 from antiphon.query import reading
-from antiphon.query.aggregations import DateHistogram, Histogram
-from antiphon.query.parse.aggregation_fields import NUMERIC, Below, field_of, missing_of, refuse_options
+from antiphon.query.aggregations import BY_KEY, DateHistogram, Histogram
+from antiphon.query.parse.aggregation_fields import NUMERIC, Below, field_of, missing_of, order_of, refuse_options
 from antiphon.query.parse.fields import date_of
 from antiphon.query.parse.options import Body, flag
 from antiphon.query.scope import Scope
@@ -33,7 +33,7 @@ def parse_histogram(spec: Any, below: Below, scope: Scope) -> Histogram:
             "field interval offset min_doc_count extended_bounds keyed missing order hard_bounds script format"
         ),
     )
-    refuse_options("histogram", body, "hard_bounds", "order", "format")
+    refuse_options("histogram", body, "hard_bounds", "format")
     field = field_of("histogram", body, scope, *NUMERIC)
     interval = reading.number("interval", body.get("interval"))
     if interval <= 0:
@@ -48,6 +48,7 @@ def parse_histogram(spec: Any, below: Below, scope: Scope) -> Histogram:
         flag(body, "keyed", False),
         None if missing is None else float(missing),
         below,
+        order_of(body, below, BY_KEY),
     )
 
 
@@ -72,7 +73,7 @@ def parse_date_histogram(spec: Any, below: Below, scope: Scope) -> DateHistogram
             "keyed missing order hard_bounds script"
         ),
     )
-    refuse_options("date_histogram", body, "hard_bounds", "order")
+    refuse_options("date_histogram", body, "hard_bounds")
     field = field_of("date_histogram", body, scope, Family.WHOLE)
     calendar, fixed = interval_of(body)
     zone = str(body.get("time_zone", "UTC"))
@@ -93,6 +94,7 @@ def parse_date_histogram(spec: Any, below: Below, scope: Scope) -> DateHistogram
         flag(body, "keyed", False),
         None if missing is None else int(missing),
         below,
+        order_of(body, below, BY_KEY),
     )
 
 

@@ -47,6 +47,7 @@ COMPOUNDS: dict[str, Callable[[Body, Scope, Parse], Query]] = {
     "constant_score": compound.parse_constant_score,
     "boosting": compound.parse_boosting,
     "nested": compound.parse_nested,
+    "wrapper": compound.parse_wrapper,
     "function_score": scoring.parse_function_score,
     "script_score": scoring.parse_script_score,
     "knn": vector.parse_knn,
@@ -81,7 +82,6 @@ _REFUSED = {
     "agentic": "write the query out, for example with [neural] or [hybrid]",
     "combined_fields": "use [multi_match] with type [cross_fields]",
     "common": "use [match]",
-    "wrapper": "send the query itself",
     "pinned": "use [bool] with a boosted [ids] clause",
     "semantic": "use [neural] on the semantic field",
 }

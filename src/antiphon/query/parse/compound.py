@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Mapping
 from typing import Any
 
+import orjson
+
 from antiphon.domain.field import Family, FieldType
-from antiphon.errors import AntiphonError, IllegalArgument, ParsingError, TooManyClauses
+from antiphon.errors import AntiphonError, IllegalArgument, JsonError, ParsingError, TooManyClauses
 from antiphon.query import reading
 from antiphon.query.leaves import (
     KeywordRange,
@@ -73,6 +76,20 @@ def parse_constant_score(body: Body, scope: Scope, parse: Parse) -> Query:
     if "filter" not in body:
         raise ParsingError("[constant_score] requires a 'filter' element")
     return ConstantScore(parse(body["filter"], scope), reading.boost("constant_score", body))
+
+
+def parse_wrapper(body: Body, scope: Scope, parse: Parse) -> Query:
+    """Return the query whose JSON stands in ``query``, as base64."""
+    only("wrapper", body, ("query",))
+    if not isinstance(body.get("query"), str):
+        raise ParsingError("[wrapper] query malformed")
+    if not body["query"]:
+        raise IllegalArgument("query source text cannot be null or empty")
+    try:
+        inner = orjson.loads(base64.b64decode(body["query"], validate=True))
+    except ValueError as error:  # of base64, and of JSON
+        raise JsonError(f"[wrapper] [query] must be the JSON of a query as base64: {error}") from error
+    return parse(inner, scope)
 
 
 def parse_boosting(body: Body, scope: Scope, parse: Parse) -> Query:
