@@ -376,6 +376,13 @@ class ScriptError(AntiphonError):
     status = 400
 
 
+class DivisionByZero(AntiphonError):
+    """A script divides a whole number by nothing."""
+
+    type = "arithmetic_exception"
+    status = 400
+
+
 class SearchContextMissing(AntiphonError):
     """An unknown scroll or point in time."""
 

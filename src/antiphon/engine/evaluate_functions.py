@@ -16,8 +16,9 @@ from antiphon.engine.matches import Evaluator, Floats, Mask, Matches
 from antiphon.engine.ordering import numbers_per_row, one_per_row
 from antiphon.engine.table import Table
 from antiphon.engine.vectors import exact_raw
-from antiphon.errors import AntiphonError, IllegalArgument, QueryShardError, ScriptError
+from antiphon.errors import AntiphonError, DivisionByZero, IllegalArgument, QueryShardError, ScriptError
 from antiphon.query import (
+    Applied,
     Binary,
     BinaryOperator,
     BoostMode,
@@ -30,12 +31,14 @@ from antiphon.query import (
     FieldValueFactor,
     FunctionScore,
     Literal,
+    MathFunction,
     NgramSimilarity,
     RandomScore,
     Score,
     ScoreFunction,
     ScoreMode,
     VectorFunction,
+    is_whole,
 )
 
 Doubles = NDArray[np.float64]
@@ -66,8 +69,14 @@ class _Script:
                 return _sizes(self._table, script.field)
             case VectorFunction():
                 return self._vector(script, mask)
+            case Applied():
+                with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+                    return _APPLIED[script.function](self.value(script.argument, mask))
             case Binary():
-                return _binary(script.operator, self.value(script.left, mask), self.value(script.right, mask))
+                left, right = self.value(script.left, mask), self.value(script.right, mask)
+                if _divides_whole(script) and bool((mask & (right == 0)).any()):
+                    raise ScriptError("runtime error", cause=DivisionByZero("/ by zero"))
+                return _binary(script.operator, left, right)
             case Choice():
                 condition = self.value(script.condition, mask) != 0
                 then = self.value(script.then, mask & condition)
@@ -118,8 +127,14 @@ class _Script:
         return score_of(space, raw)
 
 
+def _divides_whole(script: Binary) -> bool:
+    if script.operator is BinaryOperator.REMAINDER:
+        return is_whole(script)
+    return script.operator is BinaryOperator.QUOTIENT
+
+
 def _binary(operator: BinaryOperator, left: Doubles, right: Doubles) -> Doubles:  # noqa: C901  one case per kind
-    with np.errstate(divide="ignore", invalid="ignore"):
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         match operator:
             case BinaryOperator.ADD:
                 return left + right
@@ -129,6 +144,10 @@ def _binary(operator: BinaryOperator, left: Doubles, right: Doubles) -> Doubles:
                 return left * right
             case BinaryOperator.DIVIDE:
                 return np.asarray(left / right)
+            case BinaryOperator.QUOTIENT:
+                return np.trunc(left / right)
+            case BinaryOperator.REMAINDER:
+                return np.fmod(left, right)
             case BinaryOperator.EQUAL:
                 return np.asarray(left == right, np.float64)
             case BinaryOperator.NOT_EQUAL:
@@ -145,8 +164,25 @@ def _binary(operator: BinaryOperator, left: Doubles, right: Doubles) -> Doubles:
                 return np.maximum(left, right)
             case BinaryOperator.MINIMUM:
                 return np.minimum(left, right)
+            case BinaryOperator.POWER:
+                return np.power(left, right)
             case _:
                 assert_never(operator)
+
+
+_APPLIED: Mapping[MathFunction, Callable[[Doubles], Doubles]] = {
+    MathFunction.ABS: np.abs,
+    MathFunction.CBRT: np.cbrt,
+    MathFunction.CEIL: np.ceil,
+    MathFunction.EXP: np.exp,
+    MathFunction.FLOOR: np.floor,
+    MathFunction.LOG: np.log,
+    MathFunction.LOG10: np.log10,
+    MathFunction.LOG1P: np.log1p,
+    MathFunction.ROUND: lambda values: np.floor(values + 0.5),
+    MathFunction.SIGNUM: np.sign,
+    MathFunction.SQRT: np.sqrt,
+}
 
 
 def _sizes(table: Table, field: str) -> Doubles:

@@ -77,10 +77,10 @@ from antiphon.query.partial import BucketPartial, BucketsPartial, MetricPartial,
 from antiphon.query.pattern import compiled_pattern
 from antiphon.query.reduce import finish, finish_all, merge, merge_all
 from antiphon.query.reduce_order import compare_sort
-from antiphon.query.render import render_query
 from antiphon.query.result import Explanation, InnerResult, Leg, SearchHit, ShardResult
 from antiphon.query.scope import DefaultModels, Scope
 from antiphon.query.script import (
+    Applied,
     Binary,
     BinaryOperator,
     Choice,
@@ -89,15 +89,18 @@ from antiphon.query.script import (
     DocValue,
     Expression,
     Literal,
+    MathFunction,
     NgramSimilarity,
     Score,
     VectorFunction,
+    is_whole,
 )
 from antiphon.query.search import Collapse, EmbedText, Rescore, Search, Slot, Vector
 from antiphon.query.url import merge_url, url_parameters, url_query
 
 __all__ = [
     "Aggregation",
+    "Applied",
     "Binary",
     "BinaryOperator",
     "BindScope",
@@ -145,6 +148,7 @@ __all__ = [
     "Literal",
     "MatchAll",
     "MatchNone",
+    "MathFunction",
     "Metric",
     "MetricKind",
     "MetricPartial",
@@ -201,6 +205,7 @@ __all__ = [
     "finish_all",
     "fuse",
     "is_shard_failure",
+    "is_whole",
     "lucene_text",
     "merge",
     "merge_all",
@@ -210,7 +215,6 @@ __all__ = [
     "parse_query",
     "parse_search",
     "parse_source",
-    "render_query",
     "required_matches",
     "shown_sort",
     "url_parameters",

@@ -13,9 +13,10 @@ from antiphon.domain.space import Space
 
 @dataclass(frozen=True, slots=True)
 class Literal:
-    """A number, from the source or from ``params``."""
+    """A number, from the source or from ``params``; ``whole`` ones are of a type of Java's integers."""
 
     value: float
+    whole: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +29,7 @@ class DocValue:
     """``doc['f'].value``: the smallest value of the field; a document without one is an error."""
 
     field: str
+    whole: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +60,8 @@ class BinaryOperator(StrEnum):
     SUBTRACT = "-"
     MULTIPLY = "*"
     DIVIDE = "/"
+    QUOTIENT = "//"
+    REMAINDER = "%"
     EQUAL = "=="
     NOT_EQUAL = "!="
     LESS = "<"
@@ -66,11 +70,37 @@ class BinaryOperator(StrEnum):
     GREATER_EQUAL = ">="
     MAXIMUM = "max"
     MINIMUM = "min"
+    POWER = "pow"
+
+
+class MathFunction(StrEnum):
+    """Functions of one number, by their names in ``Math``."""
+
+    ABS = "abs"
+    CBRT = "cbrt"
+    CEIL = "ceil"
+    EXP = "exp"
+    FLOOR = "floor"
+    LOG = "log"
+    LOG10 = "log10"
+    LOG1P = "log1p"
+    ROUND = "round"
+    SIGNUM = "signum"
+    SQRT = "sqrt"
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """``Math.function(argument)``."""
+
+    function: MathFunction
+    argument: Expression
 
 
 @dataclass(frozen=True, slots=True)
 class Binary:
-    """``left operator right``; max and min are ``Math.max`` and ``Math.min``."""
+    """``left operator right``; max, min and pow are those of ``Math``. QUOTIENT is Java's division of whole numbers,
+    which cuts towards zero."""
 
     operator: BinaryOperator
     left: Expression
@@ -104,6 +134,25 @@ class NgramSimilarity:
 
 
 Expression = (
-    Literal | Score | DocValue | DocSize | VectorFunction | Binary | Choice | ContainsText | NgramSimilarity
+    Literal | Score | DocValue | DocSize | VectorFunction | Applied | Binary | Choice | ContainsText | NgramSimilarity
 )  # fmt: skip
 """Everything an engine evaluates."""
+
+_COUNTING = frozenset({
+    BinaryOperator.ADD, BinaryOperator.SUBTRACT, BinaryOperator.MULTIPLY, BinaryOperator.REMAINDER,
+})  # fmt: skip
+
+
+def is_whole(expression: Expression) -> bool:
+    """True when Painless gives the expression a type of whole numbers, so that dividing by another cuts."""
+    match expression:
+        case Literal() | DocValue():
+            return expression.whole
+        case DocSize() | Binary(BinaryOperator.QUOTIENT, _, _) | Applied(MathFunction.ROUND, _):
+            return True
+        case Binary(operator, left, right):
+            return operator in _COUNTING and is_whole(left) and is_whole(right)
+        case Choice(_, then, otherwise):
+            return is_whole(then) and is_whole(otherwise)
+        case _:
+            return False

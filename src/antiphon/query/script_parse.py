@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -12,6 +13,7 @@ from antiphon.query import reading
 from antiphon.query.parse.reasons import unbound
 from antiphon.query.scope import Scope
 from antiphon.query.script import (
+    Applied,
     Binary,
     BinaryOperator,
     Choice,
@@ -20,22 +22,28 @@ from antiphon.query.script import (
     DocValue,
     Expression,
     Literal,
+    MathFunction,
     NgramSimilarity,
     Score,
     VectorFunction,
+    is_whole,
 )
 from antiphon.query.script_tokens import Token, tokens
 
 SUPPORTED = (
-    "arithmetic (+ - * / comparisons ?: Math.max Math.min) over numbers, _score, params.x, doc['f'].value, "
-    "doc['f'].size() and the vector functions cosineSimilarity, l2Squared, l1Norm, lInfNorm, innerProduct and hamming; "
+    "arithmetic (+ - * / % comparisons && || ! ?: saturation sigmoid and functions of Math) over numbers, _score, "
+    "params.x, doc['f'].value, doc['f'].size() and the vector functions cosineSimilarity, l2Squared, l1Norm, lInfNorm, "
+    "innerProduct and hamming; "
     "the k-NN script knn_score (lang knn); the substring and n-gram scripts of Haystack's document store"
 )
 _FUNCTIONS = {
     "cosineSimilarity": Space.COSINESIMIL, "l2Squared": Space.L2, "l1Norm": Space.L1, "lInfNorm": Space.LINF,
     "innerProduct": Space.INNERPRODUCT, "hamming": Space.HAMMING,
 }  # fmt: skip
-_LEVELS: tuple[tuple[str, ...], ...] = (("==", "!=", "<", "<=", ">", ">="), ("+", "-"), ("*", "/"))
+_CONSTANTS = {"E": math.e, "PI": math.pi}
+_LEVELS: tuple[tuple[str, ...], ...] = (
+    ("||",), ("&&",), ("==", "!="), ("<", "<=", ">", ">="), ("+", "-"), ("*", "/", "%"),
+)  # fmt: skip
 _MAX_DEPTH = 50
 _MAX_OPERATIONS = 200
 
@@ -193,14 +201,16 @@ class Parser:
             return self._unary()
         left = self._level(level + 1)
         while self._peek().kind == "operator" and self._peek().text in _LEVELS[level]:
-            operator = BinaryOperator(self._pop("operator"))
+            operator = self._pop("operator")
             self._operations += 1
             if self._operations > _MAX_OPERATIONS:
                 raise self._wrong()
-            left = Binary(operator, left, self._level(level + 1))
+            left = _joined(operator, left, self._level(level + 1))
         return left
 
     def _unary(self) -> Expression:
+        if self._take("!"):
+            return Binary(BinaryOperator.EQUAL, self._unary(), Literal(0.0))
         negative = False
         while self._take("-"):
             negative = not negative
@@ -208,12 +218,12 @@ class Parser:
         if not negative:
             return found
         if isinstance(found, Literal):
-            return Literal(-found.value)
-        return Binary(BinaryOperator.MULTIPLY, Literal(-1.0), found)
+            return Literal(-found.value, found.whole)
+        return Binary(BinaryOperator.MULTIPLY, Literal(-1.0, whole=True), found)
 
     def _primary(self) -> Expression:
         if self._peek().kind == "number":
-            return Literal(float(self._pop("number")))
+            return _number(self._pop("number"))
         if self._take("("):
             found = self._ternary()
             self._need(")")
@@ -226,6 +236,12 @@ class Parser:
             return reader()
         if name in _FUNCTIONS:
             return self._vector_function(_FUNCTIONS[name])
+        if name == "saturation":
+            value, pivot = self._arguments(2)
+            return _saturated(value, pivot)
+        if name == "sigmoid":
+            value, pivot, power = self._arguments(3)
+            return _saturated(*(Binary(BinaryOperator.POWER, base, power) for base in (value, pivot)))
         raise self._wrong()
 
     def _parameter(self) -> Any:
@@ -247,7 +263,7 @@ class Parser:
                 "runtime error",
                 cause=IllegalArgument(f"a script parameter must be a number, but found [{reading.token(found)}]"),
             )
-        return Literal(number)
+        return Literal(number, isinstance(found, int))
 
     def _field_name(self) -> str:
         self._need("[")
@@ -264,25 +280,35 @@ class Parser:
         if member in ("size", "length", "isEmpty", "empty"):
             field = self._scope.field(name)
             size = DocSize(name if field is None else field.path)
-            return size if member in ("size", "length") else Binary(BinaryOperator.EQUAL, size, Literal(0.0))
+            return (
+                size if member in ("size", "length") else Binary(BinaryOperator.EQUAL, size, Literal(0.0, whole=True))
+            )
         if member != "value":
             raise self._wrong()
         field = self._scope.field(name)
         if field is not None and field.family is Family.KEYWORD:
             raise self._wrong()
-        return DocValue(_value_path(name, self._scope))
+        return DocValue(_value_path(name, self._scope), field is not None and field.family is Family.WHOLE)
 
     def _math(self) -> Expression:
         self._need(".")
         name = self._pop("name")
-        if name not in (BinaryOperator.MAXIMUM, BinaryOperator.MINIMUM):
+        if name in _CONSTANTS:
+            return Literal(_CONSTANTS[name])
+        if name in set(MathFunction):
+            return Applied(MathFunction(name), *self._arguments(1))
+        if name not in (BinaryOperator.MAXIMUM, BinaryOperator.MINIMUM, BinaryOperator.POWER):
             raise self._wrong()
+        return Binary(BinaryOperator(name), *self._arguments(2))
+
+    def _arguments(self, count: int) -> list[Expression]:
         self._need("(")
-        left = self._ternary()
-        self._need(",")
-        right = self._ternary()
+        found = [self._ternary()]
+        while len(found) < count:
+            self._need(",")
+            found.append(self._ternary())
         self._need(")")
-        return Binary(BinaryOperator(name), left, right)
+        return found
 
     def _vector_function(self, space: Space) -> Expression:
         self._need("(")
@@ -308,3 +334,24 @@ class Parser:
             if self._peek().text != "]":
                 self._need(",")
         return found
+
+
+def _number(text: str) -> Literal:
+    """Return a literal, whole as Java's: without a point, an exponent or the suffix of a real type."""
+    return Literal(float(text.rstrip("fFdDlL")), not set(text.lower()) & set(".efd"))
+
+
+def _joined(operator: str, left: Expression, right: Expression) -> Expression:
+    """Return two operands as one expression; the right one of ``&&`` and ``||`` is looked at only where it matters."""
+    if operator in ("&&", "||"):
+        truth = Binary(BinaryOperator.NOT_EQUAL, right, Literal(0.0))
+        return Choice(left, truth, Literal(0.0)) if operator == "&&" else Choice(left, Literal(1.0), truth)
+    if operator == "/" and is_whole(left) and is_whole(right):
+        return Binary(BinaryOperator.QUOTIENT, left, right)
+    return Binary(BinaryOperator(operator), left, right)
+
+
+def _saturated(value: Expression, pivot: Expression) -> Expression:
+    """Return ``value / (value + pivot)`` of real numbers."""
+    real = Binary(BinaryOperator.MULTIPLY, Literal(1.0), value)
+    return Binary(BinaryOperator.DIVIDE, real, Binary(BinaryOperator.ADD, value, pivot))

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 _TOKEN = re.compile(
     r"\s+|//[^\n]*\n?"
-    r"|(?P<number>(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d{1,3})?)[fFdDlL]?"
+    r"|(?P<number>(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d{1,3})?[fFdDlL]?)"
     r"|(?P<name>[A-Za-z_]\w*)"
     r"|'(?P<single>[^'\\]*)'|\"(?P<double>[^\"\\]*)\""
-    r"|(?P<operator>==|!=|<=|>=|[-+*/<>?:()\[\].,;])",
+    r"|(?P<operator>==|!=|<=|>=|&&|\|\||[-+*/%<>!?:()\[\].,;])",
     re.ASCII,
 )
 

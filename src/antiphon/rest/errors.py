@@ -18,7 +18,7 @@ from antiphon.rest.call import Reply
 _JAVA = frozenset({
     "illegal_argument_exception", "number_format_exception", "null_pointer_exception", "i_o_exception",
     "date_time_parse_exception", "json_parse_exception", "named_object_not_found_exception",
-    "illegal_state_exception", "fail_processor_exception",
+    "illegal_state_exception", "fail_processor_exception", "arithmetic_exception",
 })  # fmt: skip
 """Types that are no exceptions of OpenSearch's own: never looked into, and never the root below one that is."""
 
