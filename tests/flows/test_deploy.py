@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from antiphon.domain.model import DeploySetting, ModelConfig, ModelState, Pooling, RateLimiter
+from antiphon.domain.model import DeploySetting, ModelConfig, ModelState, Pooling
 from antiphon.domain.prediction import PredictRequest
 from antiphon.domain.registration import ModelChange
 from antiphon.domain.task import TaskState
@@ -146,7 +146,9 @@ def test_a_disabled_model_and_a_rate_limit(bench: Bench) -> None:
     bench.node.definer.change_model(model_id, ModelChange(is_enabled=False))
     with pytest.raises(Forbidden, match=r"Model is disabled\."):
         predict(bench, model_id)
-    bench.node.definer.change_model(model_id, ModelChange(is_enabled=True, rate_limiter=RateLimiter(1, "MINUTES")))
+    bench.node.definer.change_model(
+        model_id, ModelChange(is_enabled=True, rate_limiter={"limit": 1.0, "unit": "MINUTES"})
+    )
     predict(bench, model_id)
     with pytest.raises(Throttled):
         predict(bench, model_id)
@@ -166,12 +168,14 @@ def test_the_interface_schema_is_checked_on_both_sides(bench: Bench) -> None:
 
 @pytest.mark.parametrize(("gauge", "value", "which"), [("memory", 86.0, "Memory"), ("free", 4 << 30, "Disk")])
 def test_breakers(bench: Bench, gauge: str, value: float, which: str) -> None:
-    model_id = bench.deployed()
+    model_id, other = bench.deployed(), bench.deployed()
+    bench.node.deployer.undeploy([other])
     setattr(bench.gauges, gauge, value)
-    for refused in (lambda: predict(bench, model_id), lambda: bench.node.deployer.deploy(model_id)):
-        with pytest.raises(CircuitBreaking, match=f"{which} Circuit Breaker is open"):
-            refused()
+    with pytest.raises(CircuitBreaking, match=f"{which} Circuit Breaker is open"):
+        predict(bench, model_id)
     assert bench.node.observer.stats().breaker_trips == 1
+    assert f"{which} Circuit Breaker is open" in (bench.finish(bench.node.deployer.deploy(other)).error or "")
+    assert bench.finish(bench.node.deployer.deploy(model_id)).state is TaskState.COMPLETED, "nothing is loaded"
 
 
 def test_an_idle_model_is_undeployed_after_its_time_to_live(bench: Bench) -> None:

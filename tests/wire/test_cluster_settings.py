@@ -73,7 +73,7 @@ def test_defaults_are_shown_on_request_without_those_that_are_set() -> None:
     shown = write_settings(ClusterSettings({ONLY: "false"}), flat=True, include_defaults=True)
     assert shown["persistent"] == {ONLY: "false"}
     assert ONLY not in shown["defaults"]
-    assert shown["defaults"]["plugins.ml_commons.disk_free_space_threshold"] == "5gb"
+    assert shown["defaults"]["plugins.ml_commons.disk_free_space_threshold"] == "5368709120b"
     assert shown["defaults"]["antiphon.double_prefix"] == "warn"
 
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from antiphon.domain.model import FrameworkType, ModelConfig, Pooling
 from antiphon.domain.package import BuiltPackage, PackageManifest
-from antiphon.errors import AntiphonError, IllegalArgument, ValidationError
+from antiphon.errors import AntiphonError, IllegalArgument, ParseError, ValidationError
 from antiphon.wire.model import read_meta, read_registration, render_registration
 from antiphon.wire.model_config import read_config, render_config
 
@@ -70,13 +70,12 @@ def without(key: str, **extra: Any) -> dict[str, Any]:
         (BODY | {"model_config": {"embedding_dimension": 3}}, "model type is null"),
         (BODY | {"model_config": CONFIG | {"pooling_mode": "average"}}, "Wrong pooling method"),
         (BODY | {"model_config": CONFIG | {"framework_type": "keras"}}, "Wrong framework type"),
-        (BODY | {"model_config": CONFIG | {"all_config": "{", "additional_config": {}}}, "valid JSON"),
         (
             BODY
             | {"model_config": CONFIG | {"all_config": '{"space_type": 1}', "additional_config": {"space_type": "l2"}}},
             "Duplicate keys found in both all_config and additional_config: space_type",
         ),
-        (BODY | {"rate_limiter": {"limit": 0, "unit": "MINUTES"}}, "must be a positive number"),
+        (BODY | {"rate_limiter": {"limit": 1}}, "needs both [limit] and [unit]"),
         (BODY | {"rate_limiter": {"limit": 1, "unit": "FORTNIGHTS"}}, "FORTNIGHTS"),
         (BODY | {"backend_roles": ["x"]}, "Security plugin or model access control is disabled"),
         (BODY | {"model_id": "_x"}, "model id must not start with '_'"),
@@ -86,6 +85,12 @@ def test_refused_by_name(body: dict[str, Any], says: str) -> None:
     with pytest.raises(IllegalArgument) as caught:
         read_registration(body)
     assert says in caught.value.reason
+
+
+@pytest.mark.parametrize("limit", [-1, "-0.5", "lots", "inf", "nan"])
+def test_a_limit_that_limits_nothing(limit: object) -> None:
+    with pytest.raises(ParseError, match="Limit field must be a positive number"):
+        read_registration(BODY | {"rate_limiter": {"limit": limit, "unit": "MINUTES"}})
 
 
 @pytest.mark.parametrize("name", ["", "  ", "a#b"])

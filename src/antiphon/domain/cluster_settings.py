@@ -51,7 +51,7 @@ def _ml_local() -> Iterator[Setting]:
     yield _count(ML + "model_auto_redeploy.lifetime_retry_times", 3, 0, acts=True)
     yield Setting(ML + "trusted_url_regex", SettingType.REGEX, _TRUSTED_URL, acts=True)
     yield _count(ML + "jvm_heap_memory_threshold", 85, 0, 100, acts=True)
-    yield Setting(ML + "disk_free_space_threshold", SettingType.BYTES, "5gb", acts=True)
+    yield Setting(ML + "disk_free_space_threshold", SettingType.BYTES, "5368709120b", acts=True)
     yield _count(ML + "max_model_on_node", 10, 0, 10_000, acts=True)
     yield _count(ML + "max_register_model_tasks_per_node", 10, 0, 10, acts=True)
     yield _count(ML + "max_deploy_model_tasks_per_node", 10, 0, 10, acts=True)

@@ -11,7 +11,7 @@ from enum import StrEnum
 from typing import Any
 
 from antiphon.domain.role import Role
-from antiphon.errors import AntiphonError, Conflict
+from antiphon.errors import AntiphonError, Conflict, IllegalArgument
 
 
 class Function(StrEnum):
@@ -119,7 +119,7 @@ class ModelConfig:
 
 @dataclass(frozen=True, slots=True)
 class RateLimiter:
-    """``limit`` requests per ``unit`` (a java.util.concurrent.TimeUnit name)."""
+    """``limit`` requests per ``unit`` (a java.util.concurrent.TimeUnit name); a limit of 0 is none."""
 
     limit: float
     unit: str
@@ -133,6 +133,13 @@ class RateLimiter:
         "HOURS": 3600.0,
         "DAYS": 86400.0,
     }
+
+    @classmethod
+    def of(cls, sent: Mapping[str, Any]) -> RateLimiter:
+        """Return the limiter with these keys; IllegalArgument when one is missing."""
+        if "limit" not in sent or "unit" not in sent:
+            raise IllegalArgument("[rate_limiter] needs both [limit] and [unit]")
+        return cls(sent["limit"], sent["unit"])
 
     @property
     def per_second(self) -> float:

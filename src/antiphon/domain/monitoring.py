@@ -84,5 +84,5 @@ class NodeStats:
     doubled_prefixes: int
     truncated_texts: int
     truncated_tokens: int
-    actions: Mapping[str, tuple[int, int]] = field(default_factory=dict)
-    models: Mapping[str, Mapping[str, tuple[int, int]]] = field(default_factory=dict)
+    actions: Mapping[str, tuple[int, int | None]] = field(default_factory=dict)
+    models: Mapping[str, Mapping[str, tuple[int, int | None]]] = field(default_factory=dict)

@@ -49,13 +49,16 @@ class ModelRegistration:
 
 @dataclass(frozen=True, slots=True)
 class ModelChange:
-    """New values for a model; None leaves a value. ``model_config`` holds only the keys that were sent."""
+    """New values for a model; None leaves a value.
+
+    ``model_config``, ``rate_limiter`` and ``interface`` hold only the keys that were sent.
+    """
 
     name: str | None = None
     description: str | None = None
     model_group_id: str | None = None
     is_enabled: bool | None = None
-    rate_limiter: RateLimiter | None = None
+    rate_limiter: dict[str, Any] | None = None
     deploy_setting: DeploySetting | None = None
     interface: dict[str, Any] | None = None
     model_config: dict[str, Any] | None = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +21,7 @@ class Interface:
 
     @classmethod
     def of(cls, interface: dict[str, Any] | None) -> Interface:
-        """Return the compiled form; IllegalArgument when a schema is not valid JSON Schema."""
+        """Return the compiled form of schemas, JSON texts or objects; IllegalArgument when one is no JSON Schema."""
         sides = interface or {}
         return cls(*(_compile(side, sides[side]) if side in sides else None for side in ("input", "output")))
 
@@ -40,8 +41,9 @@ def _compile(side: str, schema: Any) -> Validator:
     import jsonschema  # few models have an interface, and it takes a while
 
     try:
+        schema = json.loads(schema) if isinstance(schema, str) else schema
         kind = jsonschema.validators.validator_for(schema, default=jsonschema.Draft201909Validator)
         kind.check_schema(schema)
         return kind(schema)
-    except (jsonschema.SchemaError, AttributeError, TypeError) as error:
+    except (jsonschema.SchemaError, AttributeError, TypeError, ValueError) as error:
         raise IllegalArgument(f"[interface.{side}] is not a JSON schema: {error}") from None

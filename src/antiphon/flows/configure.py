@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from antiphon.domain.cluster_settings import ClusterSettings, validate
-from antiphon.errors import CircuitBreaking, StatusError
+from antiphon.errors import CircuitBreaking, IllegalArgument, StatusError
 from antiphon.flows.ports import Ports
 
 _SECTIONS = ("persistent", "transient")
@@ -57,6 +57,13 @@ class Configurator:
         """StatusError 400 when local models are switched off."""
         if not self._current.flag("plugins.ml_commons.local_model.enabled"):
             raise StatusError(_LOCAL_OFF, status=400)
+
+    def check_nodes(self, node_ids: Sequence[str]) -> None:
+        """IllegalArgument when requests may not name nodes, or name others than this one; naming none is allowed."""
+        if node_ids and not self._current.flag("plugins.ml_commons.allow_custom_deployment_plan"):
+            raise IllegalArgument("Don't allow custom deployment plan")
+        if node_ids and self._ports.catalog.node_id() not in node_ids:
+            raise IllegalArgument("no eligible node found")
 
     def check_breakers(self) -> None:
         """CircuitBreaking (429) when memory or free disk is beyond its threshold."""

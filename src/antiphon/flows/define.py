@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from antiphon.domain.model import Model, ModelConfig, ModelState
+from antiphon.domain.model import Model, ModelConfig, ModelState, RateLimiter
 from antiphon.domain.model_group import ModelGroup
 from antiphon.domain.registration import GroupChange, GroupRegistration, ModelChange, loaded_differently
 from antiphon.domain.schema import Interface
@@ -142,22 +142,28 @@ class Definer:
         self._check_controllers()
         controller = self._ports.catalog.controller(model_id)
         if controller is None:
-            raise NotFound(f"Failed to find model controller with the provided model ID: {model_id}")
+            raise NotFound("Failed to find model controller with the provided model ID")
         return controller
 
     def put_controller(self, model_id: str, controller: dict[str, Any], *, create: bool) -> Stored:
-        """Set the per-user rate limits of a model; NotFound without the model, or on update without a controller."""
+        """Set the per-user rate limits of a model; NotFound without the model, Conflict to update what is not there."""
         self._check_controllers()
         catalog = self._ports.catalog
         with catalog.transaction():
             model = catalog.model(model_id)
             if model is None:
                 raise NotFound(
-                    f"Failed to find model to create the corresponding model controller with the model id: {model_id}"
+                    "Failed to find model to create the corresponding model controller with the provided model ID"
                 )
             limits = dict(controller["user_rate_limiter"])
-            if not create:
-                limits = self.controller(model_id)["user_rate_limiter"] | limits
+            before = None if create else catalog.controller(model_id)
+            if before is not None:
+                limits = before["user_rate_limiter"] | limits
+            elif not create:
+                raise Conflict(
+                    "Model controller haven't been created for the model. Consider calling create model controller "
+                    f"api instead. Model ID: {model_id}"
+                )
             changed = replace(model, is_controller_enabled=True, last_updated_time=self._ports.clock())
             catalog.put_model(changed)
             stored = catalog.put_controller(model_id, {"model_id": model_id, "user_rate_limiter": limits})
@@ -166,8 +172,10 @@ class Definer:
 
     def delete_controller(self, model_id: str) -> Stored | None:
         """Delete the per-user rate limits; NotFound when there are none."""
-        self.controller(model_id)
+        self._check_controllers()
         with self._ports.catalog.transaction():
+            if self._ports.catalog.controller(model_id) is None:
+                raise NotFound("Failed to find model controller")
             model = self._ports.catalog.model(model_id)
             if model is not None:
                 self._ports.catalog.put_model(replace(model, is_controller_enabled=False))
@@ -179,8 +187,13 @@ class Definer:
 
     def _new_fields(self, model: Model, change: ModelChange) -> dict[str, Any]:
         Interface.of(change.interface)
-        plain = ("name", "description", "is_enabled", "rate_limiter", "deploy_setting", "interface")
+        plain = ("name", "description", "is_enabled", "deploy_setting")
         fields = {key: getattr(change, key) for key in plain if getattr(change, key) is not None}
+        if change.interface is not None:
+            fields["interface"] = (model.interface or {}) | change.interface
+        if change.rate_limiter is not None:
+            limiter, sent = model.rate_limiter, change.rate_limiter
+            fields["rate_limiter"] = RateLimiter.of(sent) if limiter is None else replace(limiter, **sent)
         if change.model_config is not None:
             before = model.model_config or ModelConfig(change.model_config["model_type"])
             fields["model_config"] = replace(before, **change.model_config)

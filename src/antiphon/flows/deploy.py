@@ -16,7 +16,7 @@ from typing import Any
 from antiphon.domain.model import Model, ModelConfig, ModelState
 from antiphon.domain.registration import loaded_differently
 from antiphon.domain.task import Task, TaskType
-from antiphon.errors import AntiphonError, Conflict, IllegalArgument, NotFound, PackageError
+from antiphon.errors import AntiphonError, Conflict, NotFound, PackageError
 from antiphon.flows.configure import Configurator
 from antiphon.flows.loaded import LoadedModel, LoadedModels
 from antiphon.flows.ports import Encoder, Ports
@@ -40,22 +40,19 @@ class Deployer:
         """Return the DEPLOY_MODEL task that loads the model; the document is DEPLOYING at once.
 
         Raises NotFound, IllegalArgument for a node list that is not allowed, StatusError when local models are
-        off, CircuitBreaking when the machine is full.
+        off. The task fails when the machine is full.
         """
         self._configurator.check_local_models()
-        if node_ids:
-            if not self._configurator.current.flag("plugins.ml_commons.allow_custom_deployment_plan"):
-                raise IllegalArgument("Don't allow custom deployment plan")
-            if self._ports.catalog.node_id() not in node_ids:
-                raise IllegalArgument("no eligible node found")
-        self._configurator.check_breakers()
+        self._configurator.check_nodes(node_ids)
         return self._start(model_id, to_all=not node_ids)
 
-    def undeploy(self, model_ids: Sequence[str]) -> dict[str, str]:
+    def undeploy(self, model_ids: Sequence[str], node_ids: Sequence[str] = ()) -> dict[str, str]:
         """Unload and return ``undeployed`` or ``not_found`` (it was not in memory) for each id.
 
-        NotFound when a single id names no model; among several an unknown one is ``not_found``.
+        NotFound when a single id names no model; among several an unknown one is ``not_found``. IllegalArgument for
+        a node list that is not allowed.
         """
+        self._configurator.check_nodes(node_ids)
         if len(model_ids) == 1 and self._ports.catalog.model(model_ids[0]) is None:
             raise NotFound("Failed to find model")
         return {model_id: self._undeploy(model_id) for model_id in model_ids}
@@ -134,6 +131,8 @@ class Deployer:
         before = self._loaded.get(model.model_id)
         if before is not None and not loaded_differently(before.loaded_config, config):
             return _Deployed(self, model.model_id, before.loaded_config, before.encoder, fresh=False)
+        if not model.auto_redeploy_retry_times:  # a start brings back what was there, however full the machine is
+            self._configurator.check_breakers()
         folder = self._ports.packages.folder(model.model_content_hash_value or "")
         encoder = self._ports.loader.load(folder, config, self._ports.precision)
         return _Deployed(self, model.model_id, config, encoder, fresh=True)

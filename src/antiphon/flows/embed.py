@@ -92,8 +92,7 @@ class Predictor:
             self._loaded.admit(loaded)
             yield loaded
         except AntiphonError as error:
-            if error.status >= 500:
-                self._count(self.failures, model_id)
+            self._count(self.failures, model_id, int(error.status >= 500))
             raise
         loaded.request_ms.append((self._ports.monotonic() - start) * 1000)
 
@@ -148,9 +147,9 @@ class Predictor:
                 self.counts["truncated_tokens"] += prediction.lost_tokens
         return prediction
 
-    def _count(self, counter: Counter[str], key: str) -> None:
+    def _count(self, counter: Counter[str], key: str, more: int = 1) -> None:
         with self._lock:
-            counter[key] += 1
+            counter[key] += more
 
 
 def embed(

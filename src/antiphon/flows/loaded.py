@@ -153,8 +153,6 @@ class LoadedModels:
                 loaded.encoder.close()
 
     def _bucket(self, limiter: RateLimiter | None) -> TokenBucket | None:
-        return (
-            None
-            if limiter is None
-            else TokenBucket.full(limiter.per_second, max(limiter.limit, 1.0), self._monotonic())
-        )
+        if limiter is None or not limiter.limit:
+            return None
+        return TokenBucket.full(limiter.per_second, max(limiter.limit, 1.0), self._monotonic())

@@ -30,10 +30,10 @@ class Observer:
         catalog, predictor = self._ports.catalog, self._predictor
         models = list(catalog.models())
         predicts, failures = predictor.requests.total(), predictor.failures.total()
-        actions = {"predict": (predicts, failures)} if predicts else {}
+        actions: dict[str, tuple[int, int | None]] = {"predict": (predicts, failures or None)} if predicts else {}
         for action in ("deploy", "register", "undeploy"):
             if self._actions[action]:
-                actions[action] = (self._actions[action], self._failures[action])
+                actions[action] = (self._actions[action], self._failures[action] or None)
         return NodeStats(
             node_id=catalog.node_id(),
             model_count=len(models),
@@ -42,7 +42,7 @@ class Observer:
             memory_percent=round(self._ports.gauges.memory_percent()),
             executing_tasks=self._tasks.running(),
             requests=sum(count for count, _ in actions.values()),
-            failures=sum(count for _, count in actions.values()),
+            failures=sum(count or 0 for _, count in actions.values()),
             deployed_models=len(self._loaded.all()),
             breaker_trips=predictor.counts["breaker_trips"],
             doubled_prefixes=predictor.counts["doubled_prefixes"],
@@ -50,7 +50,7 @@ class Observer:
             truncated_tokens=predictor.counts["truncated_tokens"],
             actions=actions,
             models={
-                model_id: {"predict": (count, predictor.failures[model_id])}
+                model_id: {"predict": (count, predictor.failures.get(model_id))}
                 for model_id, count in predictor.requests.items()
             },
         )

@@ -52,8 +52,8 @@ class Registrar:
     def register(self, registration: ModelRegistration) -> Task:
         """Check what can be checked at once, then return the REGISTER_MODEL task that does the rest.
 
-        Raises IllegalArgument when URLs are not allowed or not trusted, StatusError when local models are off,
-        CircuitBreaking when the machine is full.
+        Raises IllegalArgument when URLs are not allowed or not trusted, StatusError when local models are off. The
+        task fails when the machine is full.
         """
         settings = self._configurator.current
         self._configurator.check_local_models()
@@ -63,12 +63,8 @@ class Registrar:
                 raise IllegalArgument(_URL_OFF)
             if not re.search(settings.text("plugins.ml_commons.trusted_url_regex"), registration.url):
                 raise IllegalArgument("URL can't match trusted url regex")
-        if registration.model_node_ids:
-            if not settings.flag("plugins.ml_commons.allow_custom_deployment_plan"):
-                raise IllegalArgument("Don't allow custom deployment plan")
-            if self._ports.catalog.node_id() not in registration.model_node_ids:
-                raise IllegalArgument("no eligible node found")
-        self._configurator.check_breakers()
+        if registration.deploy:
+            self._configurator.check_nodes(registration.model_node_ids)
         return self._start(registration, settings.text("plugins.ml_commons.trusted_url_regex"))
 
     def adopt(self, registration: ModelRegistration) -> Task | None:
@@ -183,6 +179,7 @@ class Registrar:
             raise PackageError(_NOT_PRETRAINED)
         if not registration.model_content_hash_value:
             raise PackageError(_NO_HASH)
+        self._configurator.check_breakers()
         self._begin(registration, attempt)
         within_s = self._configurator.current.number("plugins.ml_commons.ml_task_timeout_in_seconds")
         staged = self._ports.packages.fetch(registration.url, trusted_url_regex, within_s)

@@ -195,7 +195,7 @@ class TaskRunner:
     def _fail(self, task: Task, error: AntiphonError) -> None:
         text = _root_reason(error)
         if task.task_type is TaskType.DEPLOY_MODEL:
-            text = json.dumps(dict.fromkeys(task.worker_node, text), ensure_ascii=False)
+            text = json.dumps(dict.fromkeys(task.worker_node, text), ensure_ascii=False, separators=(",", ":"))
         with self._lock:
             undo = self._undo.pop(task.task_id, None)
         with self._ports.catalog.transaction():

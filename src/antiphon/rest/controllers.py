@@ -11,15 +11,16 @@ INDEX = ".plugins-ml-controller"
 
 def create(call: Call) -> Reply:
     """Create or replace."""
-    controller, notices = read_controller(call.json())
+    controller, notices = read_controller(call.json("Create model controller request has empty body"))
     model_id = call.params["model_id"]
-    call.node.definer.put_controller(model_id, controller, create=True)
-    return Reply({"model_id": model_id, "status": "CREATED"}, notices=notices)
+    stored = call.node.definer.put_controller(model_id, controller, create=True)
+    status = "CREATED" if stored.version == 1 else "UPDATED"
+    return Reply({"model_id": model_id, "status": status}, notices=notices)
 
 
 def update(call: Call) -> Reply:
     """Change the limits of the users named."""
-    controller, notices = read_controller(call.json())
+    controller, notices = read_controller(call.json("Update model controller request has empty body"))
     model_id = call.params["model_id"]
     stored = call.node.definer.put_controller(model_id, controller, create=False)
     return update_reply(INDEX, model_id, stored, notices)

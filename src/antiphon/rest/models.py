@@ -93,13 +93,10 @@ def undeploy(call: Call) -> Reply:
     fields.skip("model_ids")
     if not model_ids:
         raise IllegalArgument("Must set specific model ids to undeploy")
-    node_id = call.node.catalog.node_id()
-    asked = fields.words("node_ids")
-    if asked and node_id not in asked:
-        raise IllegalArgument(f"[node_ids] holds no node of this cluster, whose only node is [{node_id}]")
+    node_ids = fields.words("node_ids") or ()
     with _counted(call, "undeploy"):
-        words = call.node.deployer.undeploy(model_ids)
-    return Reply({node_id: {"stats": words}}, notices=fields.notices())
+        words = call.node.deployer.undeploy(model_ids, node_ids)
+    return Reply({call.node.catalog.node_id(): {"stats": words}}, notices=fields.notices())
 
 
 class _counted:  # noqa: N801  reads as a verb where it is used

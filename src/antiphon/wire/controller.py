@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from antiphon.domain.model import RateLimiter
 from antiphon.errors import IllegalArgument
 from antiphon.wire.fields import Fields
-from antiphon.wire.model import checked_rate_limiter, show_limit
+from antiphon.wire.model import read_limit, render_rate_limiter
 
 
 def read_controller(body: object) -> tuple[dict[str, Any], list[str]]:
@@ -16,15 +17,5 @@ def read_controller(body: object) -> tuple[dict[str, Any], list[str]]:
     users = fields.nested("user_rate_limiter")
     if users is None:
         raise IllegalArgument("[user_rate_limiter] is missing: send {user: {limit, unit}}")
-    return {"user_rate_limiter": {name: _read_limiter(name, limiter) for name, limiter in users.items()}}, (
-        fields.notices()
-    )
-
-
-def _read_limiter(name: str, body: object) -> dict[str, str]:
-    fields = Fields(body, f"user_rate_limiter.{name}")
-    limit, unit = fields.number("limit"), fields.text("unit")
-    if limit is None or unit is None:
-        raise IllegalArgument(f"[user_rate_limiter.{name}] needs both [limit] and [unit]")
-    limiter = checked_rate_limiter(limit, unit)
-    return {"limit": show_limit(limiter.limit), "unit": limiter.unit}
+    limits = {name: RateLimiter.of(read_limit(limiter, f"user_rate_limiter.{name}")) for name, limiter in users.items()}
+    return {"user_rate_limiter": {name: render_rate_limiter(limit) for name, limit in limits.items()}}, fields.notices()

@@ -83,7 +83,8 @@ def _read_common(fields: Fields, name: str, *, exact_case: bool) -> ModelRegistr
             raise IllegalArgument(
                 f"[{key}] is not supported: Antiphon runs local embedding models only, no connectors or remote models"
             )
-    check_function(fields.text("function_name") or "TEXT_EMBEDDING")
+    function = fields.text("function_name")
+    check_function("TEXT_EMBEDDING" if function is None else function)
     word = fields.text("model_format")
     if word is None:
         raise IllegalArgument("model format is null")
@@ -93,7 +94,7 @@ def _read_common(fields: Fields, name: str, *, exact_case: bool) -> ModelRegistr
             "[model_format] TORCH_SCRIPT is not supported by Antiphon: export the model as ONNX "
             "(`antiphon model build SOURCE -o FILE.zip` makes the zip) and send [ONNX]"
         )
-    config = fields.nested("model_config")
+    config, limiter = fields.nested("model_config"), fields.nested("rate_limiter")
     model_id = fields.text("model_id")
     if model_id is not None:
         check_custom_id("model id", model_id)
@@ -113,7 +114,7 @@ def _read_common(fields: Fields, name: str, *, exact_case: bool) -> ModelRegistr
         model_group_id=fields.text("model_group_id") or None,
         model_id=model_id,
         is_enabled=fields.boolean("is_enabled"),
-        rate_limiter=_read_rate_limiter(fields.nested("rate_limiter")),
+        rate_limiter=None if limiter is None else RateLimiter.of(read_limit(limiter, "rate_limiter")),
         deploy_setting=_read_deploy_setting(fields.nested("deploy_setting")),
         interface=_read_interface(fields.nested("interface")),
     )
@@ -121,19 +122,17 @@ def _read_common(fields: Fields, name: str, *, exact_case: bool) -> ModelRegistr
 
 def read_change(body: object) -> tuple[ModelChange, list[str]]:
     """Return what ``PUT /models/{id}`` changes, and notices about ignored fields."""
-    if not body:
-        raise ParseError("Update model request has empty body")
     fields = Fields(body, "model update")
     for key in _REMOTE_FIELDS[:2]:
         if fields.raw(key) is not None:
             raise StatusError("Trying to update the connector or connector_id field on a local model.", status=400)
-    config = fields.nested("model_config")
+    config, limiter = fields.nested("model_config"), fields.nested("rate_limiter")
     change = ModelChange(
         name=fields.text("name"),
         description=fields.text("description"),
         model_group_id=fields.text("model_group_id") or None,
         is_enabled=fields.boolean("is_enabled"),
-        rate_limiter=_read_rate_limiter(fields.nested("rate_limiter")),
+        rate_limiter=None if limiter is None else read_limit(limiter, "rate_limiter"),
         deploy_setting=_read_deploy_setting(fields.nested("deploy_setting")),
         interface=_read_interface(fields.nested("interface")),
         model_config=None if config is None else read_config_change(config),
@@ -165,7 +164,7 @@ def render_model(model: Model) -> dict[str, Any]:
             ("deploy_setting", _render_deploy_setting(model.deploy_setting)),
             ("is_enabled", model.is_enabled),
             ("is_controller_enabled", model.is_controller_enabled),
-            ("rate_limiter", _render_rate_limiter(model.rate_limiter)),
+            ("rate_limiter", None if model.rate_limiter is None else render_rate_limiter(model.rate_limiter)),
             ("created_time", model.created_time),
             ("last_updated_time", model.last_updated_time),
             ("last_registered_time", model.last_registered_time),
@@ -207,32 +206,37 @@ def _read_enum(kind: type[_Enum], word: str, problem: str) -> _Enum:
         raise IllegalArgument(f"{problem} [{word}]; legal are {[item.value for item in kind]}") from None
 
 
-def _read_rate_limiter(body: dict[str, Any] | None) -> RateLimiter | None:
-    if body is None:
-        return None
-    fields = Fields(body, "rate_limiter")
-    limit, unit = fields.number("limit"), fields.text("unit")
-    if limit is None or unit is None:
-        raise IllegalArgument("[rate_limiter] needs both [limit] and [unit]")
-    return checked_rate_limiter(limit, unit)
+def read_limit(body: object, where: str) -> dict[str, Any]:
+    """Return the keys ``limit`` and ``unit`` that were sent, typed as in ``RateLimiter``.
+
+    ParseError for a limit that is no number, negative or endless, IllegalArgument for a unit nobody knows.
+    """
+    fields = Fields(body, where)
+    limit, unit = fields.text("limit"), fields.text("unit")
+    sent: dict[str, Any] = {}
+    if limit is not None:
+        sent["limit"] = _limit(limit)
+    if unit is not None:
+        if unit not in RateLimiter.UNITS:
+            raise IllegalArgument(f"Wrong rate limiter unit [{unit}]; legal are {list(RateLimiter.UNITS)}")
+        sent["unit"] = unit
+    return sent
 
 
-def checked_rate_limiter(limit: float, unit: str) -> RateLimiter:
-    """Return the limiter; IllegalArgument for a limit that is not positive or a unit nobody knows."""
-    if not 0 < limit < math.inf:
-        raise IllegalArgument("Limit field must be a positive number.")
-    if unit not in RateLimiter.UNITS:
-        raise IllegalArgument(f"Wrong rate limiter unit [{unit}]; legal are {list(RateLimiter.UNITS)}")
-    return RateLimiter(limit, unit)
+def _limit(word: str) -> float:
+    try:
+        limit = float(word)
+    except ValueError:
+        limit = math.nan
+    if not 0 <= limit < math.inf:
+        raise ParseError("Limit field must be a positive number.")
+    return limit
 
 
-def _render_rate_limiter(limiter: RateLimiter | None) -> dict[str, str] | None:
-    return None if limiter is None else {"limit": show_limit(limiter.limit), "unit": limiter.unit}
-
-
-def show_limit(limit: float) -> str:
-    """Return a limit as text, in full: ``4``, ``1000000``, ``0.5``."""
-    return str(int(limit)) if limit.is_integer() and limit < 1e15 else repr(limit)
+def render_rate_limiter(limiter: RateLimiter) -> dict[str, str]:
+    """Return the limiter with its limit as text, in full: ``4``, ``1000000``, ``0.5``."""
+    limit = limiter.limit
+    return {"limit": str(int(limit)) if limit.is_integer() and limit < 1e15 else repr(limit), "unit": limiter.unit}
 
 
 def _read_deploy_setting(body: dict[str, Any] | None) -> DeploySetting | None:
@@ -254,15 +258,13 @@ def _render_deploy_setting(setting: DeploySetting | None) -> dict[str, Any] | No
     )
 
 
-def _read_interface(body: dict[str, Any] | None) -> dict[str, Any] | None:
+def _read_interface(body: dict[str, Any] | None) -> dict[str, str] | None:
+    """Return the schemas as JSON text, as they are kept and shown; an object is spelled compactly."""
     if body is None:
         return None
-    interface: dict[str, Any] = {}
+    interface: dict[str, str] = {}
     for key, schema in body.items():
         if key not in ("input", "output"):
             raise IllegalArgument(f"[interface] takes [input] and [output], but holds [{key}]")
-        try:
-            interface[key] = json.loads(schema) if isinstance(schema, str) else schema
-        except ValueError as error:
-            raise IllegalArgument(f"[interface.{key}] is not a JSON schema: {error}") from None
+        interface[key] = schema if isinstance(schema, str) else json.dumps(schema, separators=(",", ":"))
     return interface

@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 from antiphon.domain.model import FrameworkType, ModelConfig, Pooling
-from antiphon.errors import IllegalArgument
+from antiphon.errors import IllegalArgument, ParseError
 from antiphon.wire.fields import Fields, without_nulls
 
 _KEYS = (
@@ -110,7 +110,7 @@ def _check_configs(all_config: str | None, additional: dict[str, Any] | None) ->
     try:
         parsed = json.loads(all_config)
     except ValueError as error:
-        raise IllegalArgument(f"[all_config] must be valid JSON when [additional_config] is given: {error}") from None
+        raise ParseError(f"Failed to parse content to map: [all_config] beside [additional_config]: {error}") from None
     both = sorted(set(parsed) & set(additional)) if isinstance(parsed, dict) else []
     if both:
         raise IllegalArgument(f"Duplicate keys found in both all_config and additional_config: {', '.join(both)}")

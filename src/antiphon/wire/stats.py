@@ -72,6 +72,8 @@ def render_stats(stats: NodeStats, request: StatsRequest) -> dict[str, Any]:
         return body
     if not any(request.level(level) for level in ("node", "algorithm", "model")):
         return body
+    if request.stats and not set(request.stats).intersection(NODE_STATS):
+        return body
     return body | {"nodes": {stats.node_id: _node(stats, request)}}
 
 
@@ -120,5 +122,6 @@ def _named(name: str, wanted: tuple[str, ...]) -> bool:
     return not wanted or name in wanted
 
 
-def _action(requests: int, failures: int) -> dict[str, int]:
-    return {"ml_action_request_count": requests} | ({"ml_action_failure_count": failures} if failures else {})
+def _action(requests: int, failures: int | None) -> dict[str, int]:
+    counted = {} if failures is None else {"ml_action_failure_count": failures}
+    return {"ml_action_request_count": requests} | counted
