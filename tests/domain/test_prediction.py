@@ -71,7 +71,7 @@ def test_a_symmetric_model_refuses_parameters() -> None:
         (ResultFilter(target_response_positions=(0,)), True),
         (ResultFilter(target_response_positions=(1,)), False),
         (ResultFilter(target_response=("other",), target_response_positions=(0,)), True),
-        (ResultFilter(target_response=()), False),
+        (ResultFilter(target_response=(), target_response_positions=(1,)), False),
     ],
 )
 def test_names_and_positions_form_a_union(wanted: ResultFilter, kept: bool) -> None:

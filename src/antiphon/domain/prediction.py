@@ -34,18 +34,18 @@ _UNWANTED = (
 
 @dataclass(frozen=True, slots=True)
 class ResultFilter:
-    """Which outputs a client wants; names and positions form a union, None of both means all."""
+    """Which outputs a client wants; names and positions form a union, and none of either means all."""
 
     return_number: bool = True
     return_bytes: bool = False
-    target_response: tuple[str, ...] | None = None
-    target_response_positions: tuple[int, ...] | None = None
+    target_response: tuple[str, ...] = ()
+    target_response_positions: tuple[int, ...] = ()
 
     def keeps(self, name: str, position: int) -> bool:
         """True when the output of this name at this index is wanted."""
-        if self.target_response is None and self.target_response_positions is None:
+        if not self.target_response and not self.target_response_positions:
             return True
-        return name in (self.target_response or ()) or position in (self.target_response_positions or ())
+        return name in self.target_response or position in self.target_response_positions
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 from typing import Any
 
 import numpy as np
@@ -16,8 +17,8 @@ from antiphon.wire.fields import Fields, kind
 def read_predict(body: object) -> tuple[PredictRequest, list[str]]:
     """Return the texts and what is wanted of their vectors, and notices about ignored fields.
 
-    Numbers in ``text_docs`` become strings; null and anything else is an IllegalArgument naming its position. A
-    ``result_filter`` object wins over the four top-level keys.
+    Numbers and booleans in ``text_docs`` become their text; null and anything else is an IllegalArgument naming its
+    position. A ``result_filter`` object wins over the four top-level keys.
     """
     fields = Fields(body, "predict")
     texts = _read_texts(fields.raw("text_docs"))
@@ -60,8 +61,8 @@ def _read_texts(value: object) -> tuple[str, ...]:
 def _read_text(position: int, item: object) -> str:
     if isinstance(item, str):
         return item
-    if isinstance(item, (int, float)) and not isinstance(item, bool):
-        return repr(item)
+    if isinstance(item, (bool, int, float)):
+        return json.dumps(item)
     raise IllegalArgument(f"[text_docs] must hold strings, but text_docs[{position}] was {kind(item)}")
 
 
@@ -70,6 +71,6 @@ def _read_filter(fields: Fields) -> ResultFilter:
     return ResultFilter(
         return_number=True if number is None else number,
         return_bytes=bool(as_bytes),
-        target_response=fields.words("target_response"),
-        target_response_positions=fields.integers("target_response_positions"),
+        target_response=fields.words("target_response") or (),
+        target_response_positions=fields.integers("target_response_positions") or (),
     )
