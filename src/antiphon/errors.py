@@ -122,7 +122,7 @@ class ValidationError(AntiphonError):
 
 
 class SettingsError(AntiphonError):
-    """An unknown, static or final cluster setting."""
+    """An unknown setting, of the cluster or an index, or a static or final one of the cluster."""
 
     type = "settings_exception"
     status = 400

@@ -8,7 +8,7 @@ from typing import Any
 from antiphon.domain.field import FieldDefaults
 from antiphon.domain.mapping import IndexMapping
 from antiphon.domain.setting import Mutability, Setting, SettingType, SettingValue, setting_leaves, words
-from antiphon.errors import IllegalArgument, ParseError
+from antiphon.errors import IllegalArgument, ParseError, SettingsError
 
 API_VERSION = "3.6.0"
 """The OpenSearch version whose API is spoken; indices say that they were made by it."""
@@ -119,14 +119,14 @@ def flatten_settings(body: Mapping[str, Any]) -> dict[str, SettingValue | None]:
 
 
 def check_settings(flat: Mapping[str, SettingValue | None]) -> None:
-    """IllegalArgument, in OpenSearch's words, for a setting that is unknown, private or has a value that does not fit.
+    """Refuse in OpenSearch's words: SettingsError what is unknown, IllegalArgument what is private or does not fit.
 
     A key with ``None`` may be a ``*`` pattern.
     """
     for key, value in flat.items():
         setting = find_setting(key)
         if setting is None and key not in _PRIVATE and not (value is None and "*" in key):
-            raise IllegalArgument(
+            raise SettingsError(
                 f"unknown setting [{key}] please check that any required plugins are installed, or check the breaking "
                 "changes documentation for removed settings"
             )

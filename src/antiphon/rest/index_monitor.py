@@ -54,7 +54,7 @@ def field_caps(call: Call) -> Reply:
     fields = call.query.get("fields") or (body.get("fields") if isinstance(body, dict) else None)
     patterns = fields.split(",") if isinstance(fields, str) else fields
     if not patterns or not isinstance(patterns, list):
-        raise IllegalArgument("no fields requested")
+        raise IllegalArgument("specified fields can't be null or empty")
     words = [str(pattern) for pattern in patterns]
     return Reply(write_field_caps(resolved(call), words, unmapped=call.flag("include_unmapped")))
 

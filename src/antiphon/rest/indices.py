@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from antiphon.errors import IndexNotFound, ParseError, ValidationError
+from antiphon.domain.index_settings import find_setting
+from antiphon.errors import IllegalArgument, IndexNotFound, ParseError, ValidationError
 from antiphon.rest.call import Call, Reply, Route
 from antiphon.rest.index_options import ACKNOWLEDGED, INDICES, SETTINGS, WAITS, index_options, resolved
 from antiphon.wire.index import read_create, read_settings, write_field_mappings, write_index, write_settings
@@ -95,9 +96,11 @@ def open_(call: Call) -> Reply:
 
 
 def block(call: Call) -> Reply:
-    """Set one of the ``index.blocks``."""
+    """Set one of the ``index.blocks``; IllegalArgument for one that there is not."""
     indices = call.node.indices
     name = call.params["block"]
+    if find_setting(f"index.blocks.{name}") is None:
+        raise IllegalArgument(f"No block found with name {name}")
     found = resolved(call)
     indices.put_settings(call.params["index"], {f"index.blocks.{name}": "true"}, **index_options(call))
     shown = [{"name": index.name, "blocked": True} for index in found]
