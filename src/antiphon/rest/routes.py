@@ -19,9 +19,6 @@ from antiphon.rest.searches import SEARCH_ROUTES
 from antiphon.rest.templates import TEMPLATE_ROUTES
 
 _ML = "/_plugins/_ml"
-_SEARCH = frozenset(
-    {"size", "from", "ignore_unavailable", "allow_no_indices", "expand_wildcards", "preference", "typed_keys"}
-)
 _SETTINGS = frozenset({"flat_settings", "include_defaults", "timeout", "cluster_manager_timeout", "master_timeout"})
 _VIEW = frozenset({"view"})
 
@@ -32,7 +29,7 @@ ROUTES: tuple[Route, ...] = (
     Route("POST", f"{_ML}/models/{{model_id}}/_predict/stream", predict.stream),
     # model groups
     Route("POST", f"{_ML}/model_groups/_register", model_groups.register),
-    Route("GET POST", f"{_ML}/model_groups/_search", model_groups.search, _SEARCH),
+    Route("GET POST", f"{_ML}/model_groups/_search", model_groups.search),
     Route("GET", f"{_ML}/model_groups/{{model_group_id}}", model_groups.get),
     Route("PUT", f"{_ML}/model_groups/{{model_group_id}}", model_groups.update),
     Route("DELETE", f"{_ML}/model_groups/{{model_group_id}}", model_groups.delete),
@@ -51,7 +48,7 @@ ROUTES: tuple[Route, ...] = (
         )
         for word in ("upload_chunk", "chunk")
     ),
-    Route("GET POST", f"{_ML}/models/_search", models.search, _SEARCH),
+    Route("GET POST", f"{_ML}/models/_search", models.search),
     Route("GET", f"{_ML}/models/{{model_id}}", models.get, frozenset({"return_content"})),
     Route("GET", f"{_ML}/models/{{model_id}}/_antiphon/package", models.package),
     Route("PUT", f"{_ML}/models/{{model_id}}", models.update),
@@ -63,7 +60,7 @@ ROUTES: tuple[Route, ...] = (
     Route("POST", f"{_ML}/models/_undeploy", models.undeploy, heavy=True),
     Route("POST", f"{_ML}/models/_unload", models.undeploy, heavy=True),
     # tasks
-    Route("GET POST", f"{_ML}/tasks/_search", tasks.search, _SEARCH),
+    Route("GET POST", f"{_ML}/tasks/_search", tasks.search),
     Route("GET", f"{_ML}/tasks/{{task_id}}", tasks.get),
     Route("DELETE", f"{_ML}/tasks/{{task_id}}", tasks.delete),
     Route("POST", f"{_ML}/tasks/{{task_id}}/_cancel", tasks.cancel),

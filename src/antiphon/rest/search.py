@@ -15,11 +15,10 @@ from antiphon.wire.search_hits import render_hit
 
 
 def search_documents(call: Call, index: str, properties: Mapping[str, Any], listed: Iterable[Listed]) -> Reply:
-    """Answer ``_search`` over these; ``from`` and ``size`` may come as parameters."""
+    """Answer ``_search`` over these."""
     body = call.json("request body or source parameter is required")
     if not isinstance(body, dict):
         raise ParsingError(f"a search body must be a JSON object, but was [{type(body).__name__}]")
-    body |= {name: call.number(name, 0) for name in ("from", "size") if name in call.query}
     page = call.node.catalog_searcher.search(index, properties, listed, body, _render)
     return Reply(render_page(page, describe_item, node_id=call.node.catalog.node_id()))
 

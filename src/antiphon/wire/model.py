@@ -18,8 +18,8 @@ from antiphon.wire.model_config import read_config, read_config_change, render_c
 from antiphon.wire.model_group import refuse_access_fields
 
 _REMOTE_FIELDS = ("connector", "connector_id", "guardrails")
-_KNOWN_FUNCTIONS = (
-    "SPARSE_ENCODING", "SPARSE_TOKENIZE", "TEXT_SIMILARITY", "QUESTION_ANSWERING", "REMOTE", "KMEANS",
+KNOWN_FUNCTIONS = (
+    "TEXT_EMBEDDING", "SPARSE_ENCODING", "SPARSE_TOKENIZE", "TEXT_SIMILARITY", "QUESTION_ANSWERING", "REMOTE", "KMEANS",
     "LINEAR_REGRESSION", "LOGISTIC_REGRESSION", "RCF_SUMMARIZE", "BATCH_RCF", "FIT_RCF", "LOCAL_SAMPLE_CALCULATOR",
     "ANOMALY_LOCALIZATION", "METRICS_CORRELATION", "AGENT", "CONNECTOR", "QUERY_UNDERSTANDING",
 )  # fmt: skip
@@ -31,7 +31,7 @@ def check_function(word: str) -> None:
     upper = word.upper()
     if upper == "TEXT_EMBEDDING":
         return
-    if upper in _KNOWN_FUNCTIONS:
+    if upper in KNOWN_FUNCTIONS:
         raise IllegalArgument(
             f"[function_name] {upper} is not supported by Antiphon, which runs TEXT_EMBEDDING models only; "
             "use an OpenSearch cluster for it"

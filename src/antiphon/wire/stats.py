@@ -9,6 +9,7 @@ from typing import Any
 from antiphon.domain.monitoring import NodeStats
 from antiphon.errors import IllegalArgument
 from antiphon.wire.fields import Fields
+from antiphon.wire.model import KNOWN_FUNCTIONS
 
 CLUSTER_STATS = (
     "ml_config_index_status", "ml_connector_count", "ml_connector_index_status", "ml_controller_index_status",
@@ -20,11 +21,15 @@ NODE_STATS = (
     "antiphon_truncated_text_count", "antiphon_truncated_token_count",
 )  # fmt: skip
 _LEVELS = ("cluster", "node", "algorithm", "model", "action")
+_ACTIONS = ("deploy", "undeploy", "register", "predict", "batch_predict", "train", "train_predict", "execute")
 
 
 @dataclass(frozen=True, slots=True)
 class StatsRequest:
-    """Which levels, counters, nodes, algorithms, models and actions; an empty tuple means all."""
+    """Which levels, counters, nodes, algorithms, models and actions; an empty tuple means all.
+
+    ``nodes`` are those that the body names.
+    """
 
     levels: tuple[str, ...] = ()
     stats: tuple[str, ...] = ()
@@ -38,8 +43,8 @@ class StatsRequest:
         return not self.levels or name in self.levels
 
 
-def read_stats(body: object, stats: Sequence[str], nodes: Sequence[str]) -> tuple[StatsRequest, list[str]]:
-    """Return what is asked for by path and body together; IllegalArgument for a counter nobody knows."""
+def read_stats(body: object, stats: Sequence[str]) -> tuple[StatsRequest, list[str]]:
+    """Return what is asked for by path and body together; IllegalArgument for a word nobody knows."""
     fields = Fields(body, "stats")
     wanted = list(stats)
     for key in ("cluster_level_stats", "node_level_stats"):
@@ -51,30 +56,32 @@ def read_stats(body: object, stats: Sequence[str], nodes: Sequence[str]) -> tupl
     for level in levels:
         if level not in _LEVELS:
             raise IllegalArgument(f"[target_stat_levels] must hold some of {list(_LEVELS)}, but holds [{level}]")
+    algorithms, actions = (tuple(map(str.lower, fields.words(key) or ())) for key in ("algorithms", "actions"))
+    for word in algorithms:
+        if word.upper() not in KNOWN_FUNCTIONS:
+            raise IllegalArgument(f"Wrong function name [{word}]")
+    for word in actions:
+        if word not in _ACTIONS:
+            raise IllegalArgument(f"Wrong action name [{word}]; known are {list(_ACTIONS)}")
     request = StatsRequest(
-        levels=levels,
+        levels=(*levels, "algorithm", "model") if "action" in levels else levels,
         stats=tuple(wanted),
-        nodes=(*nodes, *(fields.words("node_ids") or ())),
-        algorithms=tuple(word.lower() for word in fields.words("algorithms") or ()),
+        nodes=fields.words("node_ids") or (),
+        algorithms=algorithms,
         models=fields.words("models") or (),
-        actions=tuple(word.lower() for word in fields.words("actions") or ()),
+        actions=actions,
     )
     fields.skip("action_level_stats")
     return request, fields.notices()
 
 
-def render_stats(stats: NodeStats, request: StatsRequest) -> dict[str, Any]:
-    """Return the cluster counters and, under ``nodes``, this node's, if it is asked."""
+def render_stats(stats: NodeStats, request: StatsRequest, *, here: bool = True) -> dict[str, Any]:
+    """Return the cluster counters and, under ``nodes``, this node's, if it is asked (``here``) and has any."""
     body = {key: value for key, value in _cluster(stats).items() if _wanted(key, request)}
     if not request.level("cluster"):
         body = {}
-    if request.nodes and stats.node_id not in request.nodes and "_local" not in request.nodes:
-        return body
-    if not any(request.level(level) for level in ("node", "algorithm", "model")):
-        return body
-    if request.stats and not set(request.stats).intersection(NODE_STATS):
-        return body
-    return body | {"nodes": {stats.node_id: _node(stats, request)}}
+    node = _node(stats, request) if here else {}
+    return body | ({"nodes": {stats.node_id: node}} if node else {})
 
 
 def _wanted(key: str, request: StatsRequest) -> bool:
