@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from antiphon.domain.cluster_settings import TABLE, ClusterSettings, find, validate
 from antiphon.domain.setting import Mutability, SettingType
-from antiphon.errors import AntiphonError, IllegalArgument, ParseError, SettingsError
+from antiphon.errors import AntiphonError, IllegalArgument, SettingsError
 
 ML = "plugins.ml_commons."
 DYNAMIC = [row for row in TABLE.values() if row.mutability is Mutability.DYNAMIC and not row.family]
@@ -57,9 +57,9 @@ BAD_SIZE = "failed to parse setting [{key}] with value [{value}] as a size in by
         ),
         (ML + "trusted_url_regex", "(", IllegalArgument, UNFIT + " it is not a regular expression: missing )"),
         (ML + "trusted_connector_endpoints_regex", ["a", "("], IllegalArgument, "value [(] for setting [{key}] it is"),
-        (ML + "disk_free_space_threshold", "5 parsecs", ParseError, BAD_SIZE + ": unit is missing or unrecognized"),
-        (ML + "disk_free_space_threshold", "-2gb", ParseError, BAD_SIZE),
-        ("search.max_keep_alive", "5", ParseError, "with value [5] as a time value: unit is missing or unrecognized"),
+        (ML + "disk_free_space_threshold", "5 parsecs", IllegalArgument, BAD_SIZE + ": unit is missing"),
+        (ML + "disk_free_space_threshold", "-2gb", IllegalArgument, BAD_SIZE),
+        ("search.max_keep_alive", "5", IllegalArgument, "with value [5] as a time value: unit is missing"),
         (ML + "max_model_on_node", ["1"], IllegalArgument, "value [[1]] for setting [{key}] it takes one value"),
         ("antiphon.double_prefix", "shrug", IllegalArgument, UNFIT + " must be one of [warn, strip, reject]"),
     ],

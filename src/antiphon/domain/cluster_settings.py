@@ -69,11 +69,12 @@ def _ml_cluster() -> Iterator[Setting]:
     yield _one_of(ML + "task_dispatch_policy", "round_robin", "least_load")
     yield _count(ML + "native_memory_threshold", 90, 0, 100)
     yield _count(ML + "max_ml_task_per_node", 10, 0, 10_000)
-    yield Setting(ML + "model_auto_redeploy_success_ratio", SettingType.FLOAT, "0.8", 0, 1)
+    yield Setting(ML + "model_auto_redeploy_success_ratio", SettingType.FLOAT, "0.8", 0.0, 1.0)
     yield _count(ML + "max_json_size", 100_000_000, 1)
     yield _count(ML + "master_key_cache_ttl_minutes", 5, mutability=Mutability.STATIC)
     yield from _switches("false", ML, "multi_tenancy_enabled", mutability=Mutability.STATIC)
     yield from _switches("false", ML, "metrics_collection_enabled", mutability=Mutability.FINAL)
+    yield Setting(ML + "global_tenant_id", SettingType.TEXT, "", mutability=Mutability.FINAL)
     yield Setting(ML + "remote_metadata_*", SettingType.TEXT, "", mutability=Mutability.FINAL)
 
 
@@ -87,7 +88,7 @@ def _ml_remote() -> Iterator[Setting]:
         "false", ML, "connector_access_control_enabled connector.private_ip_enabled enable_inhouse_python_model "
         "stream_enabled mcp_connector_enabled mcp_server_enabled mcp_header_passthrough_enabled ag_ui_enabled "
         "unified_agent_api_enabled agentic_search_template_enabled index_insight_feature_enabled "
-        "metrics_static_collection_enabled",
+        "metrics_static_collection_enabled remote_agentic_memory_enabled",
     )  # fmt: skip
     yield Setting(ML + "trusted_connector_endpoints_regex", SettingType.REGEXES, [])
     yield Setting(ML + "trusted_connector_private_endpoints_regex", SettingType.REGEXES, [])

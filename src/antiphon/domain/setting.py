@@ -65,7 +65,7 @@ class Setting:
         return self.key.endswith("*")
 
     def check(self, key: str, value: SettingValue) -> None:
-        """IllegalArgument or ParseError in OpenSearch's words when ``value`` does not fit; ``key`` is the one sent."""
+        """IllegalArgument in OpenSearch's words when ``value`` does not fit; ``key`` is the one sent."""
         read = _READERS[self.type](key, value)
         if self.choices and read not in self.choices:
             raise IllegalArgument(f"{_unfit(key, value)} must be one of [{', '.join(self.choices)}]")
@@ -131,9 +131,9 @@ def _measure(key: str, value: SettingValue, text: str, units: dict[str, float] |
     found = re.fullmatch(r"([^a-z]*)([a-z]*)", text)
     complaint = f"failed to parse setting [{key}] with value [{_shown(value)}] as {what}"
     if found is None or found[2] not in units:
-        raise ParseError(f"{complaint}: unit is missing or unrecognized, use one of [{', '.join(units)}]")
+        raise IllegalArgument(f"{complaint}: unit is missing or unrecognized, use one of [{', '.join(units)}]")
     if not re.fullmatch(r"[0-9]{1,15}(\.[0-9]{1,9})?", found[1].strip()):
-        raise ParseError(complaint)
+        raise IllegalArgument(complaint)
     return float(found[1]) * units[found[2]]
 
 
