@@ -14,6 +14,8 @@ from typing import Any
 import httpx
 import pytest
 
+from antiphon.remote import RestClient
+from antiphon.transfer import Side
 from tests.cli.conftest import Run, run, wait_for
 from tests.contract.conftest import contract_url
 from tests.support.e5 import e5_package
@@ -47,6 +49,13 @@ def other(request: pytest.FixtureRequest) -> Iterator[httpx.Client]:
 @pytest.fixture(scope="module")
 def real(other: httpx.Client) -> bool:
     return "antiphon" not in other.get("/").json()["version"]
+
+
+@pytest.fixture(scope="module")
+def there(other: httpx.Client) -> Iterator[Side]:
+    """What the other server's version can do."""
+    with RestClient(address(other)) as client:
+        yield Side.read(client, "there")
 
 
 @pytest.fixture(scope="module")
@@ -92,6 +101,14 @@ def chosen(here: ProcessServer, monkeypatch: pytest.MonkeyPatch) -> None:
 def deployed(server: ProcessServer) -> list[str]:
     found = server.client.post("/_plugins/_ml/models/_search", json={"query": {"term": {"model_state": "DEPLOYED"}}})
     return [hit["_id"] for hit in found.json()["hits"]["hits"]]
+
+
+def predicted(server: ProcessServer, text: str, role: str) -> list[float]:
+    """Our vector of a text in a role."""
+    body = {"parameters": {"content_type": role}, "text_docs": [text], "return_number": True}
+    answer = server.client.post(f"/_plugins/_ml/models/{deployed(server)[0]}/_predict", json=body).json()
+    vector: list[float] = answer["inference_results"][0]["output"][0]["data"]
+    return vector
 
 
 def model_ids(client: httpx.Client) -> set[str]:
@@ -161,9 +178,9 @@ def test_diff_sees_a_change_there(other: httpx.Client, run: Run) -> None:
 
 
 def test_the_shell_searches_a_pushed_index_in_the_query_role(
-    here: ProcessServer, other: httpx.Client, real: bool, run: Run, tmp_path: Path
+    here: ProcessServer, other: httpx.Client, there: Side, run: Run, tmp_path: Path
 ) -> None:
-    """Also where neural queries cannot say the role, by ``_predict`` and ``knn``."""
+    """Also where neural queries cannot say the role, by ``_predict`` and ``knn``; documents are added in the other."""
     words = ["search", INDEX, "how hot is the water?", "--field", "vector", "--json"]
     code, ours, err = run(*words, "-n", str(DOCUMENTS))
     assert code == 0, err
@@ -177,10 +194,15 @@ def test_the_shell_searches_a_pushed_index_in_the_query_role(
         assert hit["_score"] == pytest.approx(scores[hit["_id"]], abs=1e-3)
         assert int(hit["_id"]) % len(SENTENCES) == best
     assert run(*words, "-n", "5", "--hybrid", "--url", address(other))[0] == 0
-    if real:
-        more = tmp_path / "more.jsonl"
-        more.write_text('{"id": "more", "text": "Steam is hot."}\n', encoding="utf-8")
-        code, _, err = run("ingest", INDEX, more, "--url", address(other))
+    more = tmp_path / "more.jsonl"
+    more.write_text('{"id": "more", "text": "Steam is hot."}\n', encoding="utf-8")
+    code, _, err = run("ingest", INDEX, more, "--url", address(other))
+    if there.searches_by_roles:
+        assert code == 0, err
+        vector = other.get(f"/{INDEX}/_doc/more").json()["_source"]["vector"]
+        assert vector == pytest.approx(predicted(here, "Steam is hot.", "passage"), abs=0.02)
+        other.delete(f"/{INDEX}/_doc/more?refresh=true").raise_for_status()
+    else:
         assert (code, "ingest through `antiphon serve --cluster`" in err) == (1, True)
     assert here.client.get(f"/{INDEX}/_count").json()["count"] == DOCUMENTS
 
@@ -221,16 +243,12 @@ def test_connect_lets_the_cluster_search_in_both_roles(
         other.put(f"/connected/_doc/{number}?refresh=true", json={"text": text.format(number)}).raise_for_status()
     neural = {"neural": {"vector": {"query_text": "how hot is the water?", "model_id": models["query"], "k": 6}}}
     found = other.post("/connected/_search", json={"query": neural}).json()["hits"]["hits"]
-    ask = {"parameters": {"content_type": "query"}, "text_docs": ["how hot is the water?"], "return_number": True}
-    ours = here.client.post(f"/_plugins/_ml/models/{deployed(here)[0]}/_predict", json=ask).json()
-    vector = ours["inference_results"][0]["output"][0]["data"]
+    vector = predicted(here, "how hot is the water?", "query")
     exact = other.post("/connected/_search", json={"query": {"knn": {"vector": {"vector": vector, "k": 6}}}})
     assert [hit["_id"] for hit in found] == [hit["_id"] for hit in exact.json()["hits"]["hits"]]
     assert found[0]["_score"] == pytest.approx(exact.json()["hits"]["hits"][0]["_score"], abs=1e-5)
     passage = other.get("/connected/_doc/1").json()["_source"]["vector"]
-    ask |= {"parameters": {"content_type": "passage"}, "text_docs": [SENTENCES[1].format(1)]}
-    ours = here.client.post(f"/_plugins/_ml/models/{deployed(here)[0]}/_predict", json=ask).json()
-    assert passage == pytest.approx(ours["inference_results"][0]["output"][0]["data"], abs=1e-5)
+    assert passage == pytest.approx(predicted(here, SENTENCES[1].format(1), "passage"), abs=1e-5)
 
 
 def test_a_package_is_compared_without_a_server(other: httpx.Client, run: Run, tmp_path: Path) -> None:
@@ -356,7 +374,9 @@ def test_a_number_that_is_infinite_is_refused_by_name(
         here.client.delete(f"/{name}")
 
 
-def test_semantic_fields_go_there_and_come_back(here: ProcessServer, other: httpx.Client, real: bool, run: Run) -> None:
+def test_semantic_fields_go_there_and_come_back(
+    here: ProcessServer, other: httpx.Client, there: Side, run: Run
+) -> None:
     space = {"model_config": {"model_type": "bert", "additional_config": {"space_type": "cosinesimil"}}}
     here.client.put(f"/_plugins/_ml/models/{deployed(here)[0]}", json=space).raise_for_status()
     field = {"type": "semantic", "model_id": deployed(here)[0]}
@@ -372,8 +392,16 @@ def test_semantic_fields_go_there_and_come_back(here: ProcessServer, other: http
     assert code == 0, err
     assert json.loads(out)["documents"] == {"meant": {"here": 6, "there": 6, "differing": 0}}
     mappings = other.get("/meant/_mapping").json()["meant"]["mappings"]
-    assert mappings["properties"]["text"]["type"] == ("text" if real else "semantic")
-    if real:
+    if there.knows_semantic:
+        assert mappings["properties"]["text"]["type"] == "semantic"
+        assert mappings["properties"]["text_semantic_info"]["properties"]["embedding"]["method"]["engine"] == "lucene"
+        found = other.post("/meant/_search", json=query).json()["hits"]["hits"]
+        assert [hit["_id"] for hit in found] == before
+        code, out, err = run("search", "meant", "how hot is the water?", "-n", "5", "--json", "--url", address(other))
+        assert code == 0, err
+        assert [json.loads(line)["_id"] for line in out.splitlines()] == before
+    else:
+        assert mappings["properties"]["text"]["type"] == "text"
         assert mappings["_meta"]["antiphon"]["semantic"]["text"]["model_id"] in model_ids(other)
     assert json.loads(run("push", "meant", "--to", address(other), "--engine", "lucene", "--json")[1])["changes"] == []
     here.client.delete("/meant").raise_for_status()

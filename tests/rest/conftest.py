@@ -170,7 +170,7 @@ def scripted(answers: Callable[[str, str, bytes], Said | None]) -> Iterator[Scri
                 return
             body = self.rfile.read(int(self.headers.get("content-length", "0")))
             asked.append((self.command, self.path, {k.lower(): v for k, v in self.headers.items()}, body))
-            banner = (200, {"content-type": "application/json"}, b'{"version": {"number": "2.19.1"}}')
+            banner = (200, {"content-type": "application/json"}, b'{"version": {"number": "3.6.0"}}')
             status, headers, content = answers(self.command, self.path, body) or banner
             self.send_response(status)
             for name, value in {**headers, "content-length": str(len(content)), "connection": "close"}.items():

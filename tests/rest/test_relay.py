@@ -149,7 +149,7 @@ def test_the_password_is_nowhere_to_be_seen(gate: Gate, caplog: pytest.LogCaptur
 
 def test_the_banner_knows_both(gate: Gate) -> None:
     banner = gate.client.get("/").json()
-    assert banner["version"]["number"] == "2.19.1"
+    assert banner["version"]["number"] == "3.6.0"
     assert banner["antiphon"]["cluster"] == gate.cluster.url
 
 

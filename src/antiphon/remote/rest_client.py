@@ -138,6 +138,8 @@ class RestClient:
     def _failure(self, error: httpx.HTTPError) -> str:
         if "CERTIFICATE_VERIFY_FAILED" in str(error) and "mismatch" in str(error):
             return f"the certificate of {self.url} is for another name: write that name in the address ({error})"
+        if "certificate has expired" in str(error) or "certificate is not yet valid" in str(error):
+            return f"the certificate of {self.url} is not valid today: renew it, or set the clock right ({error})"
         if "CERTIFICATE_VERIFY_FAILED" in str(error):
             how = "set SSL_CERT_FILE, --ca-cert or --cluster-ca-cert to its authority's"
             return f"the certificate of {self.url} is not trusted: {how} ({error})"

@@ -58,6 +58,10 @@ class Translation:
                 made[key] = self.engine
             else:
                 made[key] = self(item)
+        if made.get("type") == "semantic" and self.engine is not None:
+            config = made.get("dense_embedding_config") or {}
+            method = {**config.get("method", {}), "engine": self.engine}
+            made["dense_embedding_config"] = {**config, "method": method}
         return made
 
 
