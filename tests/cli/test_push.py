@@ -372,6 +372,23 @@ def test_a_user_without_rights_is_told_which(run: Run, tiny_zip: Path, monkeypat
     assert "secret" not in err
 
 
+def test_a_cluster_that_is_blocked_is_told_before_anything_is_done(run: Run, tiny_zip: Path) -> None:
+    plugins = [{"component": name} for name in ("opensearch-ml", "opensearch-knn", "opensearch-neural-search")]
+
+    def answer(asked: str, _: bytes) -> Answer:
+        if "_cluster/settings" in asked:
+            return 200, {"persistent": {"cluster.blocks.read_only": "true"}}
+        if "_cat/plugins" in asked:
+            return 200, json.dumps(plugins).encode()
+        return 200, {"version": {"number": "3.6.0", "distribution": "opensearch"}, "hits": {"hits": []}}
+
+    with scripted(answer) as cluster:
+        code, _, err = run("push", tiny_zip, "--to", f"http://127.0.0.1:{cluster.port}", "--apply-settings")
+    assert code == 1
+    assert "to do: nothing can be written there while cluster.blocks.read_only is true" in err
+    assert {asked.split()[0] for asked, _ in cluster.asked} == {"GET", "POST"}
+
+
 def test_certificates_are_checked(run: Run) -> None:
     with scripted(lambda *_: (200, {"version": {"number": "8.1.0", "build_flavor": "default"}})) as server:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -385,6 +402,9 @@ def test_certificates_are_checked(run: Run) -> None:
         other_name = f"https://0.0.0.0:{server.port}"
         err = run("push", "x", "--to", other_name, "--ca-cert", CERTIFICATE)[2]
         assert f"the certificate of {other_name} is for another name: write that name in the address" in err
+        context.load_cert_chain(CERTIFICATE.with_name("expired.pem"))
+        err = run("push", "x", "--to", url, "--ca-cert", CERTIFICATE.with_name("expired.pem"))[2]
+        assert f"the certificate of {url} is not valid today: renew it, or set the clock right" in err
         insecure = run("push", "x", "--to", url, "--insecure")[2]
         assert insecure.startswith(f"note: the certificate of {url} is not checked (--insecure)\n")
         assert "is Elasticsearch" in insecure

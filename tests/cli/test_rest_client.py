@@ -123,6 +123,20 @@ def test_a_password_is_sent_and_never_shown(run: Run) -> None:
 
 
 @pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        ((413, b"<html>"), "with 413: a proxy there takes no 7 bytes at once, raise its limit"),
+        ((502, b"<html>"), "with 502: a proxy is there, and no server behind it"),
+    ],
+)
+def test_a_proxy_that_answers_itself_is_told_apart(answer: Answer, said: str) -> None:
+    with scripted(lambda *_: answer) as server, RestClient(f"http://127.0.0.1:{server.port}") as client:
+        with pytest.raises(AntiphonError) as refused:
+            client.ask("POST", "/notes/_bulk", [1, 22])
+        assert refused.value.reason.endswith(said)
+
+
+@pytest.mark.parametrize(
     ("banner", "said"),
     [
         ((200, b"[]"), "does not say which OpenSearch it is: []"),

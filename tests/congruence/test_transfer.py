@@ -390,7 +390,9 @@ def test_semantic_fields_go_there_and_come_back(
     before = [hit["_id"] for hit in here.client.post("/meant/_search", json=query).json()["hits"]["hits"]]
     code, out, err = run("push", "meant", "--to", address(other), "--engine", "lucene", "--apply-settings", "--json")
     assert code == 0, err
-    assert json.loads(out)["documents"] == {"meant": {"here": 6, "there": 6, "differing": 0}}
+    facts = json.loads(out)
+    assert facts["documents"] == {"meant": {"here": 6, "there": 6, "differing": 0}}
+    assert facts["overlap"]["meant"].get("neural on text") == (1.0 if there.knows_semantic else None)
     mappings = other.get("/meant/_mapping").json()["meant"]["mappings"]
     if there.knows_semantic:
         assert mappings["properties"]["text"]["type"] == "semantic"
@@ -404,8 +406,15 @@ def test_semantic_fields_go_there_and_come_back(
         assert mappings["properties"]["text"]["type"] == "text"
         assert mappings["_meta"]["antiphon"]["semantic"]["text"]["model_id"] in model_ids(other)
     assert json.loads(run("push", "meant", "--to", address(other), "--engine", "lucene", "--json")[1])["changes"] == []
+    other_way = ["push", "meant", "--to", address(other), "--engine", "lucene", "--keep-model-ids"]
     here.client.delete("/meant").raise_for_status()
     code, _, err = run("pull", "meant", "--from", address(other), "--model", deployed(here)[0])
     assert code == 0, err
     assert here.client.get("/meant/_mapping").json()["meant"]["mappings"]["properties"]["text"]["type"] == "semantic"
     assert [hit["_id"] for hit in here.client.post("/meant/_search", json=query).json()["hits"]["hits"]] == before
+
+    other.delete("/meant").raise_for_status()  # for `antiphon serve --cluster` it names a model that is not there
+    code, _, err = run(*other_way)
+    assert code == 0, err
+    text = other.get("/meant/_mapping").json()["meant"]["mappings"]["properties"]["text"]
+    assert text["type"] == ("semantic" if there.antiphon else "text")

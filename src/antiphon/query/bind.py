@@ -1,7 +1,7 @@
 """Search bodies for an engine that has no models: every ``neural`` clause becomes the equal ``knn`` clause.
 
 A body is rewritten only where a query clause may stand, so that a field, a term or a document of the name ``neural``
-stays what it is. ``wanted_texts`` says what must be embedded; ``bound_body`` takes the vectors.
+stays what it is. A clause that nobody gives a model stays too: it is for a semantic field that the engine embeds itself. ``wanted_texts`` says what must be embedded; ``bound_body`` takes the vectors.
 """
 
 from __future__ import annotations
@@ -143,7 +143,10 @@ class _Binder:
             )
         target = self._scope.semantic.get(name)
         path = name if target is None else target.vector
-        vector = self._answer(EmbedText(self._model(name, inner, target), str(inner["query_text"]), path))
+        model_id = self._model(name, inner, target)
+        if model_id is None:
+            return "neural", _changed(options, {name: self._nearest})
+        vector = self._answer(EmbedText(model_id, str(inner["query_text"]), path))
         asked: Json = {"vector": vector, **{key: inner[key] for key in _KEPT if inner.get(key) is not None}}
         if not asked.keys() & {"k", "max_distance", "min_score"}:
             asked["k"] = NEURAL_K
@@ -154,16 +157,13 @@ class _Binder:
         outer: Json = {key: asked.pop(key) for key in ("boost", "_name") if key in asked}
         return "nested", {"path": target.nested, "query": {"knn": {path: asked}}, "score_mode": "max", **outer}
 
-    def _model(self, name: str, inner: Json, target: EmbeddedField | None) -> str:
+    def _model(self, name: str, inner: Json, target: EmbeddedField | None) -> str | None:
         given = inner.get("model_id")
         if given is not None:
             if not str(given).strip():
                 raise IllegalArgument("Invalid neural query: model_id field can not be empty")
             return str(given)
-        supplied = self._scope.models.model_for(name) if target is None else target.model_id
-        if supplied is None:
-            raise IllegalArgument("Invalid neural query: model_id must be provided.")
-        return supplied
+        return self._scope.models.model_for(name) if target is None else target.model_id
 
     def _nearest(self, options: Any) -> Any:
         return _changed(options, {"filter": self.clause})

@@ -112,6 +112,11 @@ class RestClient:
             said = f"{self.url} answered {method} {path} with {answer.status}"
             if answer.status in (401, 403):
                 raise AntiphonError(f"{said}, it does not let us in: check user and password") from None
+            if answer.status == 413:
+                size = len(content or b"")
+                raise AntiphonError(f"{said}: a proxy there takes no {size:,} bytes at once, raise its limit") from None
+            if answer.status in (502, 503, 504):
+                raise Unavailable(f"{said}: a proxy is there, and no server behind it") from None
             raise AntiphonError(f"{said} and no JSON: is it an OpenSearch-compatible server?") from None
         return answer.status, parsed, answer.warnings
 

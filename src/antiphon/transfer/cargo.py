@@ -42,6 +42,16 @@ class Cargo:
             yield kind, self.templates.get(kind, {})
 
 
+@dataclass(frozen=True, slots=True)
+class Embedded:
+    """What a neural query names, its vectors (None when they are nested, one of each chunk), the model of queries."""
+
+    field: str
+    vector: str | None
+    model_id: str
+    semantic: bool = False
+
+
 ModelOf = Callable[[str], SourceModel]
 
 
@@ -71,14 +81,14 @@ def load_cargo(source: Side, indexes: Iterable[str], model_of: ModelOf, *, all_o
     return cargo
 
 
-def embedded_fields(index: IndexDefinition, pipelines: dict[str, Any]) -> list[tuple[str, str]]:
-    """Return (vector field, model id) of the fields that pipelines and semantic fields fill, nested ones left out."""
+def embedded_fields(index: IndexDefinition, pipelines: dict[str, Any]) -> list[Embedded]:
+    """Return the fields that pipelines and semantic fields fill, nested vectors of pipelines left out."""
     found = []
     for name in sorted(index.pipelines):
         for processor in pipelines.get(name, {}).get("processors", []):
             options = processor.get("text_embedding", {})
             targets = options.get("field_map", {}).values()
-            found += [(field, options["model_id"]) for field in targets if isinstance(field, str)]
-    whole = (field for field in semantic_fields(index.mappings) if field.chunks is None)
-    found += [(field.vector, field.search_model_id) for field in whole]
+            found += [Embedded(field, field, options["model_id"]) for field in targets if isinstance(field, str)]
+    for one in semantic_fields(index.mappings):
+        found.append(Embedded(one.path, None if one.chunks else one.vector, one.search_model_id, semantic=True))
     return found

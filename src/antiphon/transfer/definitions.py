@@ -14,6 +14,7 @@ from antiphon.transfer.journal import Journal
 from antiphon.transfer.side import Side
 
 INGEST, SEARCH = "_ingest/pipeline", "_search/pipeline"
+_DEFAULTS = (("type", "object"), ("dynamic", "true"), ("raw_field_type", "text"))
 TEMPLATES = ("_component_template", "_index_template")
 
 
@@ -184,7 +185,7 @@ def differences(wanted: Any, there: Any, path: str = "") -> list[str]:
 
 def _left_out(key: str, item: Any, there: Mapping[str, Any]) -> bool:
     """Whether a server does not print this: what says the default, and empty objects."""
-    return key not in there and (item in ({}, [], None) or (key, item) in (("type", "object"), ("dynamic", "true")))
+    return key not in there and (item in ({}, [], None) or (key, item) in _DEFAULTS)
 
 
 def _word(value: Any) -> str:

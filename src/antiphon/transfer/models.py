@@ -211,7 +211,7 @@ def _register_url(model: SourceModel, target: Side, url: str, journal: Journal) 
     task_id = target.client.ask("POST", f"{ML}/models/_register", _registration(model, target) | {"url": url})[
         "task_id"
     ]
-    task = _follow(target, task_id, "registering", journal)
+    task = _follow(target, task_id, f"fetching {url}", journal)
     return str(task["model_id"])
 
 

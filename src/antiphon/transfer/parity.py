@@ -34,16 +34,19 @@ class Options:
 
 @dataclass(frozen=True, slots=True)
 class Embedding:
-    """A field of vectors and the model that queries it: its id on both sides (None there: it cannot be asked).
+    """What a neural query names, its ``vector`` field (None: nested) and the model that queries it: its id on both
+    sides (None there: it cannot be asked).
 
-    A ``remote`` one there asks this server, so that its vectors are ours.
+    A ``remote`` one there asks this server, so that its vectors are ours. A ``semantic`` field names the model itself.
     """
 
     field: str
+    vector: str | None
     here: str
     there: str | None
     asymmetric: bool
     remote: bool = False
+    semantic: bool = False
 
 
 @dataclass(slots=True)
@@ -124,10 +127,11 @@ def _kinds(
     for one in embeddings:
         if one.there is None:
             continue
-        role = "query" if one.asymmetric else None
-        here = source.predict(one.here, queries, role)
-        there = here if one.remote else target.predict(one.there, queries, role)
-        yield _Kind(f"vectors of {one.field}", partial(_knn, one.field, here, there, 2 * k))
+        if one.vector is not None:
+            role = "query" if one.asymmetric else None
+            here = source.predict(one.here, queries, role)
+            there = here if one.remote else target.predict(one.there, queries, role)
+            yield _Kind(f"vectors of {one.vector}", partial(_knn, one.vector, here, there, 2 * k))
         if target.searches_by_roles or one.remote or not one.asymmetric:
             yield _Kind(f"neural on {one.field}", partial(_neural, one, 2 * k))
 
@@ -138,8 +142,8 @@ def _knn(name: str, here: Floats, there: Floats, k: int, text: str, number: int,
 
 
 def _neural(one: Embedding, k: int, text: str, number: int, own: bool) -> dict[str, Any]:  # noqa: ARG001
-    model_id = one.here if own else one.there
-    return {"neural": {one.field: {"query_text": text, "model_id": model_id, "k": k}}}
+    model = {} if one.semantic else {"model_id": one.here if own else one.there}
+    return {"neural": {one.field: {"query_text": text, "k": k, **model}}}
 
 
 def _hits(side: Side, index: str, query: dict[str, Any], size: int) -> dict[str, float]:

@@ -80,7 +80,8 @@ def translation(kind: str, target: Side, places: Places, how: How) -> Translatio
             ids[here] = there
         if here is not None and placed.facts is not None:
             facts[ids.get(here, here)] = placed.facts
-    return Translation(ids, how.engine, target.knows_semantic, facts)
+    keeps = target.knows_semantic and (target.antiphon or not how.keep_model_ids)  # a cluster has no such model
+    return Translation(ids, how.engine, keeps, facts)
 
 
 def _facts(model: SourceModel) -> ModelFacts:

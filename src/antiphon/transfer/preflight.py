@@ -73,7 +73,7 @@ def preflight(
 
 def _findings(target: Side, needs: Needs, inspect: Callable[[SourceModel], PackageInspection]) -> list[Finding]:
     """Everything that is seen with the rights to see it."""
-    found = [] if target.antiphon else [*_version(target, needs), *_plugins(target, needs)]
+    found = [] if target.antiphon else [*_version(target, needs), *_plugins(target, needs), *_blocks(target)]
     if any(finding.blocks for finding in found):
         return found
     fresh = [model for model in needs.models if _to_upload(target, model)]
@@ -120,6 +120,15 @@ def _version(target: Side, needs: Needs) -> Iterator[Finding]:
             "knows them again, and embeds what is written through it",
             blocks=False,
         )
+
+
+def _blocks(target: Side) -> Iterator[Finding]:
+    """What keeps all writing out; somebody has set it on purpose, or a full disk."""
+    known = cluster_settings(target)
+    for name in ("cluster.blocks.read_only", "cluster.blocks.read_only_allow_delete", "cluster.blocks.create_index"):
+        if known.get(name) == "true":
+            what = "no new index can be made" if name.endswith("index") else "nothing can be written"
+            yield Finding(f"{what} there while {name} is true", blocks=not name.endswith("index"))
 
 
 def _plugins(target: Side, needs: Needs) -> Iterator[Finding]:

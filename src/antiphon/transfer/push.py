@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
+from antiphon.domain.semantic import semantic_fields
 from antiphon.errors import AntiphonError, ResourceNotFound, Unavailable
 from antiphon.transfer.alike import Alike
 from antiphon.transfer.cargo import Cargo, embedded_fields
@@ -21,6 +22,7 @@ from antiphon.transfer.indexes import (
     differing_pipelines,
     must_be_open,
     push_index,
+    read_index,
     read_namesake,
     set_pipelines,
 )
@@ -115,11 +117,20 @@ def _compare_rankings(
 ) -> None:
     if cargo.indexes:
         journal.title("rankings")
-    models = {model.model_id: model for model in cargo.models}
     for index in cargo.indexes:
-        embeddings = []
-        for name, model_id in embedded_fields(index, cargo.ingest):
-            model, placed = models.get(model_id), places.get(model_id, Placed(None, None))
-            asymmetric = model is not None and model.config.asymmetric
-            embeddings.append(Embedding(name, model_id, placed.query, asymmetric, placed.remote))
+        embeddings = list(_embeddings(index, target, cargo, places))
         compare_rankings(source, target, index.name, embeddings, options, journal)
+
+
+def _embeddings(index: IndexDefinition, target: Side, cargo: Cargo, places: Places) -> Iterator[Embedding]:
+    """Yield what can be asked by meaning; a semantic field that became text there is asked by its vectors."""
+    models = {model.model_id: model for model in cargo.models}
+    there = read_index(target, index.name)
+    kept = {field.path for field in semantic_fields(there.mappings)} if there is not None else set()
+    for one in embedded_fields(index, cargo.ingest):
+        model, placed = models.get(one.model_id), places.get(one.model_id, Placed(None, None))
+        asymmetric = model is not None and model.config.asymmetric
+        semantic = one.semantic and one.field in kept
+        field = one.field if semantic else one.vector
+        if field is not None:
+            yield Embedding(field, one.vector, one.model_id, placed.query, asymmetric, placed.remote, semantic)
