@@ -108,7 +108,6 @@ def test_each_text_is_wanted_once() -> None:
 @pytest.mark.parametrize(
     ("clause", "says"),
     [
-        ({"neural": {"v": {"query_text": "x"}}}, "model_id must be provided"),
         ({"neural": {"v": {"query_text": " ", "model_id": "m"}}}, "query_text field can not be empty"),
         ({"neural": {"v": {"query_text": "x", "model_id": " "}}}, "model_id field can not be empty"),
         ({"neural": {"v": {"query_image": "x", "model_id": "m"}}}, "query_image"),
@@ -129,6 +128,16 @@ def test_a_field_that_means_two_things_is_refused_where_it_is_asked() -> None:
     assert len(wanted_texts({"query": NEURAL}, mixed)) == 1
     with pytest.raises(AntiphonError, match="one by one"):
         wanted_texts({"query": {"neural": {"s": {"query_text": "x"}}}}, mixed)
+
+
+def test_a_clause_without_a_model_is_the_engines_but_for_its_filter() -> None:
+    """It may ask a semantic field of the engine's own, with tokens too; what it must not be, the engine says."""
+    scope = BindScope(DefaultModels(None, {"v": "m"}), {})
+    for asked in ({"query_text": "x", "k": 3}, {"query_tokens": {"a": 1.0}}):
+        body = {"query": {"neural": {"own": asked}}}
+        assert bind(body, scope) is body
+    body = {"query": {"neural": {"own": {"query_text": "x", "filter": NEURAL}}}}
+    assert bind(body, scope) == {"query": {"neural": {"own": {"query_text": "x", "filter": KNN}}}}
 
 
 def test_nesting_has_a_limit() -> None:

@@ -1,7 +1,8 @@
 """Search bodies for an engine that has no models: every ``neural`` clause becomes the equal ``knn`` clause.
 
 A body is rewritten only where a query clause may stand, so that a field, a term or a document of the name ``neural``
-stays what it is. A clause that nobody gives a model stays too: it is for a semantic field that the engine embeds itself. ``wanted_texts`` says what must be embedded; ``bound_body`` takes the vectors.
+stays what it is. A clause that nobody gives a model stays too: it may ask a semantic field that the engine embeds.
+``wanted_texts`` says what must be embedded; ``bound_body`` takes the vectors.
 """
 
 from __future__ import annotations
@@ -135,7 +136,6 @@ class _Binder:
 
     def _neural(self, options: Json) -> tuple[str, Json]:
         name, inner = one_vector_field("neural", options)
-        check_neural(inner)
         if name in self._scope.mixed:
             raise IllegalArgument(
                 f"the semantic field [{name}] is embedded in different ways by the indices that are asked: search them "
@@ -146,6 +146,7 @@ class _Binder:
         model_id = self._model(name, inner, target)
         if model_id is None:
             return "neural", _changed(options, {name: self._nearest})
+        check_neural(inner)
         vector = self._answer(EmbedText(model_id, str(inner["query_text"]), path))
         asked: Json = {"vector": vector, **{key: inner[key] for key in _KEPT if inner.get(key) is not None}}
         if not asked.keys() & {"k", "max_distance", "min_score"}:
