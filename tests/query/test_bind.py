@@ -133,6 +133,7 @@ def test_a_field_that_means_two_things_is_refused_where_it_is_asked() -> None:
 def test_a_clause_without_a_model_is_the_engines_but_for_its_filter() -> None:
     """It may ask a semantic field of the engine's own, with tokens too; what it must not be, the engine says."""
     scope = BindScope(DefaultModels(None, {"v": "m"}), {})
+    body: Any
     for asked in ({"query_text": "x", "k": 3}, {"query_tokens": {"a": 1.0}}):
         body = {"query": {"neural": {"own": asked}}}
         assert bind(body, scope) is body
