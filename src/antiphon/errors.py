@@ -445,12 +445,12 @@ class ReduceError(AntiphonError):
 
 
 class SearchPhaseError(AntiphonError):
-    """What stopped the search on an index: ``failure`` as found, with ``index`` and ``index_uuid`` in its metadata."""
+    """What stopped a search: on a shard, whose ``index`` the metadata of ``failure`` name, or when all had answered."""
 
     type = "search_phase_execution_exception"
 
     def __init__(self, failure: AntiphonError, node_id: str) -> None:
-        super().__init__("all shards failed", cause=failure.cause or failure)
+        super().__init__("all shards failed" if "index" in failure.metadata else "The phase has failed", cause=failure.cause or failure)
         self.failure = failure
         self.node_id = node_id
         self.status = failure.status

@@ -51,7 +51,7 @@ def test_good_and_bad_items_have_their_answers_in_place(front: Front) -> None:
         ("good", 201), ("lost", 404), ("number", 400), ("dropped", 200), ("plain", 201), ("none", 201),
         ("unknown", 400), ("nobody", 404), ("nobody", 404), ("last", 400), ("end", 201),
     ]  # fmt: skip
-    assert items[1]["error"]["reason"] == "Failed to find model"
+    assert items[1]["error"]["reason"].startswith("Failed to find model with the provided model id: ")
     assert items[3]["result"] == "noop"
     assert items[8]["error"]["type"] == "document_missing_exception"
     assert items[9]["error"]["type"] == "mapper_parsing_exception"

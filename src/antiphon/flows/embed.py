@@ -75,15 +75,15 @@ class Predictor:
         the encoder in slices, and a slice that finds no place in the queue waits for one, at most a minute, before
         QueueFull. Blocks until all are done.
         """
-        with self._asked(model_id) as loaded:
+        with self._asked(model_id, f"Failed to find model with the provided model id: {model_id}") as loaded:
             self._check_machine()
             slices = (texts[begin : begin + SLICE_TEXTS] for begin in range(0, len(texts), SLICE_TEXTS))
             return joined([self._embed_slice(loaded, part, role) for part in slices])
 
     @contextmanager
-    def _asked(self, model_id: str) -> Iterator[LoadedModel]:
+    def _asked(self, model_id: str, missing: str = "Failed to find model") -> Iterator[LoadedModel]:
         """Admit a request to a model, count it, and take its time when it is answered."""
-        loaded = self._find(model_id)
+        loaded = self._find(model_id, missing)
         self._count(self.requests, model_id)
         start = self._ports.monotonic()
         try:
@@ -111,12 +111,12 @@ class Predictor:
                 pause.wait(_WAIT_S)
         return self._in_role(loaded, texts, role if loaded.config.asymmetric else None)
 
-    def _find(self, model_id: str) -> LoadedModel:
+    def _find(self, model_id: str, missing: str) -> LoadedModel:
         loaded = self._loaded.get(model_id)
         if loaded is not None:
             return loaded
         if self._ports.catalog.model(model_id) is None:
-            raise NotFound("Failed to find model")
+            raise NotFound(missing)
         self._configurator.check_local_models()
         raise IllegalArgument(_NOT_READY)
 

@@ -74,7 +74,7 @@ def answer_plan(plan: Plan, fail: Fail, render: RenderHit) -> Page:
     asked = len(plan.shards) + len(plan.failures)
     if not shards:
         return Page()
-    page = _page(plan, shards, results, fail, render)
+    page = _page(plan, shards, results, render)
     return replace(page, shards=asked, failures=[(name, _inner(error)) for name, error in failures])
 
 
@@ -122,13 +122,13 @@ def _inner(error: AntiphonError) -> AntiphonError:
     return error.failure if isinstance(error, SearchPhaseError) else error
 
 
-def _page(plan: Plan, shards: Sequence[Shard], results: Sequence[ShardResult], fail: Fail, render: RenderHit) -> Page:
+def _page(plan: Plan, shards: Sequence[Shard], results: Sequence[ShardResult], render: RenderHit) -> Page:
     bound, search = plan.bound, shards[0].search
     if search.hybrid:
         try:
             ranked = fused(bound.fusion, search, results)
         except AntiphonError as error:
-            raise fail(error, shards[0].index) from error
+            raise SearchPhaseError(error, "") from error
         best = [one.score for one in ranked if one.score is not None]
         ranked = ranked[search.from_ : search.from_ + search.size]
     else:

@@ -61,18 +61,14 @@ def _describe(error: AntiphonError) -> dict[str, Any]:
 
 def _search_phase(error: SearchPhaseError) -> dict[str, Any]:
     failure = error.failure
-    shard = {
-        "shard": 0,
-        "index": failure.metadata.get("index"),
-        "node": error.node_id,
-        "reason": _chain(failure),
-    }
+    index = failure.metadata.get("index")
+    shard = {"shard": 0, "index": index, "node": error.node_id, "reason": _chain(failure)}
     return {
-        "root_cause": [_describe(_root(failure))],
+        "root_cause": [] if index is None else [_describe(_root(failure))],
         **_describe(error),
         "phase": "query",
         "grouped": True,
-        "failed_shards": [shard],
+        "failed_shards": [] if index is None else [shard],
         "caused_by": _chain(failure.cause or failure),
     }
 
