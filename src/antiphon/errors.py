@@ -450,7 +450,8 @@ class SearchPhaseError(AntiphonError):
     type = "search_phase_execution_exception"
 
     def __init__(self, failure: AntiphonError, node_id: str) -> None:
-        super().__init__("all shards failed" if "index" in failure.metadata else "The phase has failed", cause=failure.cause or failure)
+        reason = "all shards failed" if "index" in failure.metadata else "The phase has failed"
+        super().__init__(reason, cause=failure.cause or failure)
         self.failure = failure
         self.node_id = node_id
         self.status = failure.status

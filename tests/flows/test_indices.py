@@ -246,7 +246,7 @@ def test_a_semantic_field_gets_its_sibling(bench: IndexBench) -> None:
     assert field is not None
     assert field.vector is not None
     assert (field.vector.dimension, field.vector.space) == (8, Space.L2)
-    with pytest.raises(IllegalArgument, match="Failed to transform the mapping for the semantic field at u due to "):
+    with pytest.raises(IllegalArgument, match=r"Failed to fetch model \[nope\]: "):
         indices.put_mapping("a", {"properties": {"u": {"type": "semantic", "model_id": "nope"}}})
 
 

@@ -112,7 +112,7 @@ def test_no_index_that_can_answer_is_an_error(searching: Searching) -> None:
         ({"profile": True}, r"\[profile\] is not supported"),
         ({"verbose_pipeline": True}, r"\[verbose_pipeline\] is not supported"),
         ({"search_pipeline": "none-such"}, "Pipeline none-such is not defined"),
-        ({"query": {"hybrid": {"queries": [FOX], "pagination_depth": 9}}, "from_": 4}, "all shards failed"),
+        ({"query": {"hybrid": {"queries": [FOX], "pagination_depth": 9}}, "from_": 4}, "The phase has failed"),
     ],
 )
 def test_refused(searching: Searching, body: dict[str, Any], says: str) -> None:

@@ -108,10 +108,13 @@ def test_each_text_is_wanted_once() -> None:
 @pytest.mark.parametrize(
     ("clause", "says"),
     [
-        ({"neural": {"v": {"query_text": " ", "model_id": "m"}}}, "query_text field can not be empty"),
+        ({"neural": {"v": {"query_text": " ", "model_id": "m"}}}, "Either query_text or query_image must be provided."),
         ({"neural": {"v": {"query_text": "x", "model_id": " "}}}, "model_id field can not be empty"),
         ({"neural": {"v": {"query_image": "x", "model_id": "m"}}}, "query_image"),
-        ({"neural": {"v": {"query_tokens": {"a": 1}, "model_id": "m"}}}, "sparse semantic field"),
+        (
+            {"neural": {"v": {"query_tokens": {"a": 1}, "model_id": "m"}}},
+            "query_tokens is not supported",
+        ),
         ({"neural": {"v": {"query_text": "x", "model_id": "m", "kk": 1}}}, "does not support [kk]"),
         ({"neural": {"v": {"query_text": "x", "model_id": "m", "k": 1, "min_score": 1}}}, "Only one of k"),
         ({"neural": {"v": {}, "w": {}}}, "multiple fields"),

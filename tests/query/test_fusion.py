@@ -180,7 +180,7 @@ def test_parse_fusion(processor: str, body: dict[str, Any], expected: FusionSpec
         (
             NORMALIZER,
             {"x": 1},
-            "processor [normalization-processor] doesn't support one or more provided configuration parameters [x]",
+            "processor [normalization-processor] doesn't support one or more provided configuration parameters: [x]",
         ),
     ],
 )

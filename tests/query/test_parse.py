@@ -253,9 +253,9 @@ NOT_WITHIN = (
         ({"knn": {"vec": {"vector": [0, 0], "k": 1}}}, "query_shard_exception",
          SHARD + "zero vector is not supported when space type is [cosinesimil]"),
         ({"knn": {"l2": {"vector": [0, 0], "max_distance": -1}}}, "query_shard_exception",
-         SHARD + KNN + "distance to be non-negative for space type: l2"),
+         SHARD + KNN + "distance to be non-negative for space type: L2"),
         ({"knn": {"l2": {"vector": [0, 0], "min_score": 2}}}, "query_shard_exception",
-         SHARD + KNN + "score to be in the range [0, 1] for space type: l2"),
+         SHARD + KNN + "score to be in the range [0, 1] for space type: L2"),
         ({"knn": {"bytes": {"vector": [0.5, 0], "k": 2}}}, "query_shard_exception",
          SHARD + "[data_type] field was set as [byte] in index mapping. But, KNN vector values are floats instead of "
          "byte integers"),
@@ -280,7 +280,7 @@ def test_refused(body: dict[str, Any], type_: str, reason: str | None) -> None:
     assert (raised.value.type, raised.value.status) == (type_, 400)
     if reason is not None:
         assert raised.value.reason == reason
-    shard = type_ in ("query_shard_exception", "too_many_clauses", "script_exception")
+    shard = type_ in ("query_shard_exception", "too_many_clauses", "script_exception") or reason == NOT_WITHIN
     assert is_shard_failure(raised.value) == shard
 
 

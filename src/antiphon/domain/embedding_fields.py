@@ -164,8 +164,6 @@ def _check(key: str, value: Any, target: Any, depth: int, max_depth: int) -> Non
 def _check_object(key: str, value: Mapping[str, Any], target: Any, depth: int, max_depth: int) -> None:
     if depth > max_depth:
         raise IllegalArgument(f"map type field [{key}] reaches max depth limit, cannot process it")
-    if not value:
-        return
     if isinstance(target, str):
         raise IllegalArgument(
             f"[{key}] configuration doesn't match actual value type, configuration type is: java.lang.String, "

@@ -8,6 +8,7 @@ from typing import Any
 from antiphon.domain.field import Family, Field, FieldType
 from antiphon.domain.mapping_parameters import flag
 from antiphon.domain.numbers import to_boolean, to_real, to_whole
+from antiphon.domain.processors.read_chunking import read_steps
 from antiphon.errors import AntiphonError, IllegalArgument, MapperParsing
 
 _VECTORS = (
@@ -48,8 +49,17 @@ def check_effects(fields: Iterable[Field], body: Mapping[str, Any]) -> None:
                     "[split_queries_on_whitespace: true] is not supported by Antiphon: use a text field whose analyzer "
                     "is [whitespace]"
                 )
-        if options.get("null_value") is not None:
-            _check_null(field.type, options["null_value"])
+        _check_values(name, field)
+
+
+def _check_values(name: str, field: Field) -> None:
+    try:
+        if field.type is FieldType.SEMANTIC:
+            _check_semantic(name, field.options)
+        if field.options.get("null_value") is not None:
+            _check_null(field.type, field.options["null_value"])
+    except AntiphonError as error:
+        raise MapperParsing(f"Failed to parse mapping [_doc]: {error.reason}", cause=error) from error
 
 
 def _check_choices(options: Mapping[str, Any], choices: Mapping[str, tuple[str, ...]]) -> None:
@@ -72,17 +82,21 @@ def _check_similarity(name: str, options: Mapping[str, Any]) -> None:
 
 def _check_null(kind: FieldType, value: Any) -> None:
     """A date or an address is looked at when it is needed, as in OpenSearch."""
-    try:
-        match kind:
-            case FieldType.BYTE | FieldType.SHORT | FieldType.INTEGER | FieldType.LONG | FieldType.UNSIGNED_LONG:
-                if isinstance(value, float) and value != int(value):
-                    raise IllegalArgument(f"Value [{value}] has a decimal part")
-                to_whole(kind, value)
-            case FieldType.FLOAT | FieldType.DOUBLE | FieldType.HALF_FLOAT | FieldType.SCALED_FLOAT:
-                to_real(kind, value)
-            case FieldType.BOOLEAN:
-                to_boolean(value)
-            case _:
-                return
-    except AntiphonError as error:
-        raise MapperParsing(f"Failed to parse mapping [_doc]: {error.reason}", cause=error) from error
+    match kind:
+        case FieldType.BYTE | FieldType.SHORT | FieldType.INTEGER | FieldType.LONG | FieldType.UNSIGNED_LONG:
+            if isinstance(value, float) and value != int(value):
+                raise IllegalArgument(f"Value [{value}] has a decimal part")
+            to_whole(kind, value)
+        case FieldType.FLOAT | FieldType.DOUBLE | FieldType.HALF_FLOAT | FieldType.SCALED_FLOAT:
+            to_real(kind, value)
+        case FieldType.BOOLEAN:
+            to_boolean(value)
+        case _:
+            return
+
+
+def _check_semantic(name: str, options: Mapping[str, Any]) -> None:
+    flag(name, options, "skip_existing_embedding", False)
+    read_steps(name, options.get("chunking", False))
+    if options.get("search_model_id") == "":
+        raise IllegalArgument(f"search_model_id can not be empty string in semantic field {name}")

@@ -6,14 +6,15 @@ from collections.abc import Mapping
 from typing import Any
 
 from antiphon.domain.field import Field, FieldType
-from antiphon.domain.mapping_parameters import UPDATEABLE
+from antiphon.domain.mapping_parameters import SEMANTIC, UPDATEABLE
 from antiphon.errors import IllegalArgument
 
 _DEFAULTS: Mapping[str, Any] = {
     "index": True, "doc_values": True, "store": False, "norms": True, "analyzer": "default", "enabled": True,
     "format": "strict_date_optional_time||epoch_millis", "index_options": "positions", "similarity": "BM25",
-    "data_type": "float", "term_vector": "no", "raw_field_type": "text", "chunking": False,
+    "data_type": "float", "term_vector": "no",
 }  # fmt: skip
+_RAW = "raw_field_type"
 
 
 def check_conflicts(old: Mapping[str, Field], new: Mapping[str, Field]) -> None:
@@ -25,12 +26,16 @@ def check_conflicts(old: Mapping[str, Field], new: Mapping[str, Field]) -> None:
 
 
 def merged_body(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
-    """Return ``old`` with what ``new`` adds, ``properties`` and ``fields`` merged at every depth."""
-    merged = {**old, **{key: value for key, value in new.items() if key not in ("properties", "fields")}}
+    """Return ``old`` with what ``new`` adds, ``properties`` and ``fields`` merged at every depth.
+
+    What is not said again of a field that is no object is taken back: ``check_conflicts`` saw that it may.
+    """
+    kept = {} if new.get("type", "object") not in ("object", "nested") else old
+    merged = {**kept, **{key: value for key, value in new.items() if key not in ("properties", "fields")}}
     for key in ("properties", "fields"):
-        if key in new:
+        if key in new or key in old:
             held = dict(old.get(key, {}))
-            for name, definition in new[key].items():
+            for name, definition in new.get(key, {}).items():
                 held[name] = merged_body(held[name], definition) if name in held else definition
             merged[key] = held
     # an object that got properties needs no type
@@ -53,16 +58,30 @@ def _check_field(held: Field, field: Field) -> None:
                 else f"can't merge an object mapping [{path}] with a non object mapping"
             )
         raise IllegalArgument(f"mapper [{path}] cannot be changed from type [{held.type}] to [{field.type}]")
-    problems = [
-        f"Cannot update parameter [{key}] from [{_shown(before)}] to [{_shown(after)}]"
+    problems = {
+        key: f"\n\tCannot update parameter [{key}] from [{_shown(before)}] to [{_shown(after)}]"
         for key in dict.fromkeys([*held.options, *field.options])
         if key not in UPDATEABLE or (key == "model_id" and held.type is not FieldType.SEMANTIC)
         for before, after in [(_value(held, key), _value(field, key))]
         if before != after
-    ]
+    }
     if problems:
-        lines = "".join(f"\n\t{problem}" for problem in problems)
-        raise IllegalArgument(f"Mapper for [{path}] conflicts with existing mapper:{lines}")
+        conflict = IllegalArgument(f"Mapper for [{path}] conflicts with existing mapper:{''.join(problems.values())}")
+        raise _of_raw_type(held, field, conflict) if problems.keys() - SEMANTIC or _RAW in problems else conflict
+
+
+def _of_raw_type(held: Field, field: Field, conflict: IllegalArgument) -> IllegalArgument:
+    """Return the error of parameters that belong to the type below a semantic field, which OpenSearch asks first."""
+    if held.type is not FieldType.SEMANTIC:
+        return conflict
+    raw, other = held.options[_RAW], field.options[_RAW]
+    if raw != other:
+        conflict = IllegalArgument(f"mapper [{held.path}] cannot be changed from type [{raw}] to [{other}]")
+    return IllegalArgument(
+        f"Failed to update the mapper {held.path} because failed to update the delegate mapper for the raw_field_type "
+        f"{raw} due to {conflict.reason}",
+        cause=conflict,
+    )
 
 
 def _value(field: Field, key: str) -> Any:
@@ -71,4 +90,6 @@ def _value(field: Field, key: str) -> Any:
 
 
 def _shown(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return f"{{{', '.join(f'{key}={_shown(inner)}' for key, inner in value.items())}}}"
     return "null" if value is None else str(value).lower() if isinstance(value, bool) else str(value)

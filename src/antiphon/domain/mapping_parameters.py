@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from antiphon.domain.field import FAMILIES, Family, FieldType
+from antiphon.domain.field import FieldType
 from antiphon.errors import IllegalArgument, MapperParsing
 
 _COMMON = frozenset({"type", "store", "meta", "copy_to", "fields", "boost", "index", "doc_values", "similarity"})
@@ -103,33 +103,31 @@ def kept_options(name: str, kind: FieldType, body: Mapping[str, Any]) -> dict[st
     ``properties`` and ``fields`` are left out.
     """
     known = parameters(kind)
-    raw = parameters(FieldType(body.get("raw_field_type", "text"))) if kind is FieldType.SEMANTIC else frozenset()
-    kept = {}
+    raw = raw_type(body) if kind is FieldType.SEMANTIC else kind
+    kept: dict[str, Any] = {"raw_field_type": raw.value} if kind is FieldType.SEMANTIC else {}
     for key, value in body.items():
-        if key in known or key in raw:
+        if key in known or key in parameters(raw):
             if key not in ("properties", "fields"):
                 kept[key] = value
         elif key not in DROPPED:
-            raise MapperParsing(f"unknown parameter [{key}] on mapper [{name}] of type [{kind}]")
+            raise MapperParsing(f"unknown parameter [{key}] on mapper [{name}] of type [{raw}]")
     # a vector is always indexed by its method: index and doc_values mean nothing there
     if kind is FieldType.KNN_VECTOR:
         kept.pop("index", None)
     return kept
 
 
-def family_of(name: str, kind: FieldType, options: Mapping[str, Any]) -> Family:
-    """Return how values of the field are kept; a semantic field's are those of its ``raw_field_type``."""
-    if kind is not FieldType.SEMANTIC:
-        return FAMILIES[kind]
-    raw = options.get("raw_field_type", "text")
+def raw_type(definition: Mapping[str, Any]) -> FieldType:
+    """Return the type that a semantic field's texts have; IllegalArgument for one they cannot."""
+    raw = definition.get("raw_field_type", "text")
     if raw in ("wildcard", "token_count"):
         raise IllegalArgument(f"[raw_field_type: {raw}] is not supported by Antiphon: use text, keyword or binary")
     if raw not in ("text", "keyword", "match_only_text", "binary"):
-        raise MapperParsing(
-            f"raw_field_type [{raw}] is not supported on semantic field [{name}]. It should be one of "
-            "[text, keyword, match_only_text, wildcard, token_count, binary]"
+        raise IllegalArgument(
+            f"raw_field_type {raw} is not supported. It should be one of "
+            "[binary, wildcard, text, keyword, token_count, match_only_text]"
         )
-    return FAMILIES[FieldType(raw)]
+    return FieldType(raw)
 
 
 def flag(name: str, options: Mapping[str, Any], key: str, default: bool = True) -> bool:

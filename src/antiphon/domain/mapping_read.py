@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from antiphon.domain.dates import DEFAULT_FORMAT, date_format
-from antiphon.domain.field import Family, Field, FieldType
-from antiphon.domain.mapping_parameters import family_of, flag, kept_options, read_type
+from antiphon.domain.field import FAMILIES, Family, Field, FieldType
+from antiphon.domain.mapping_parameters import flag, kept_options, raw_type, read_type
 from antiphon.domain.mapping_vector import read_vector
 from antiphon.errors import IllegalArgument, MapperParsing
 
@@ -140,7 +140,7 @@ class _Reader:
     def _leaf(self, name: str, path: str, source: str, kind: FieldType, body: Mapping[str, Any], nested: str) -> Json:
         options = kept_options(name, kind, body)
         _check_leaf(name, kind, options)
-        family = family_of(name, kind, options)
+        family = FAMILIES[raw_type(options) if kind is FieldType.SEMANTIC else kind]
         vector = None
         if kind is FieldType.KNN_VECTOR:
             vector, options = read_vector(name, options, knn=self.knn)
@@ -184,8 +184,6 @@ def _check_leaf(name: str, kind: FieldType, options: Mapping[str, Any]) -> None:
                 raise MapperParsing(f"[scaling_factor] must be a positive number, got [{factor}] for field [{name}]")
         case FieldType.ALIAS if not isinstance(options.get("path"), str):
             raise MapperParsing(f"The [path] property must be specified for field [{name}].")
-        case FieldType.SEMANTIC if not isinstance(options.get("model_id"), str):
-            raise MapperParsing(f"model_id is required for the semantic field [{name}]")
         case _:
             pass
     above = options.get("ignore_above")

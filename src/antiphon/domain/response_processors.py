@@ -161,8 +161,8 @@ class CollapseHits:
                     f"Failed to extract {self.field} from hit {hit.id}: it has {len(values)} values, not one"
                 )
             return repr(values[0])
-        if hit.source is not None and _in_source(hit.source, self.field):
-            return repr(_get(hit.source, self.field))
+        if hit.source is not None:
+            return repr(_get(hit.source, self.field) if _in_source(hit.source, self.field) else None)
         raise IllegalArgument(f"Document {hit.id} doesn't have field value for collapse field [{self.field}]")
 
 
@@ -181,7 +181,6 @@ class RerankByField:
     target_field: str
     remove_target_field: bool = False
     keep_previous_score: bool = False
-    previous_score_field: str = "previous_score"
 
     def change(self, page: RankedPage) -> None:
         """See ``ResponseWork``."""
@@ -191,7 +190,7 @@ class RerankByField:
                 if self.remove_target_field:
                     _document(hit.source).remove(self.target_field)
                 if self.keep_previous_score:
-                    hit.source[self.previous_score_field] = hit.score
+                    hit.source["previous_score"] = hit.score
             hit.score = score
         page.hits.sort(key=lambda hit: -(hit.score or 0.0))
         page.max_score = page.hits[0].score if page.hits else None
@@ -205,7 +204,7 @@ class RerankByField:
         if isinstance(value, bool) or not isinstance(value, (int, float)):
             kind = java_type(value).rpartition(".")[2]
             raise IllegalArgument(
-                f"The field mapping to rerank by [{self.target_field}] is not Numerical, instead of type [{kind}]"
+                f"The field mapping to rerank by [{value}] is not Numerical, instead of type [{kind}]"
             )
         return float(value)
 

@@ -210,7 +210,7 @@ def _read(name: str, options: dict[str, Any], readers: Mapping[str, _Reader]) ->
     config = Config(name, options)
     ignore = _common(config)
     work = readers[name](config)
-    config.end()
+    config.end(":")
     return work, ignore
 
 
@@ -240,6 +240,8 @@ def _enricher(config: Config) -> Enricher:
 
 
 def _filter_query(config: Config) -> FilterQuery:
+    if not config.has("query"):
+        raise IllegalArgument("Did not specify the query property in processor of type filter_query")
     return FilterQuery(config.mapping("query"))
 
 
@@ -317,9 +319,8 @@ def _rerank(config: Config) -> RerankByField:
         inner.text("target_field"),
         inner.boolean("remove_target_field", default=False),
         inner.boolean("keep_previous_score", default=False),
-        inner.text("previous_score_field", "previous_score"),
     )
-    inner.end()
+    inner.end(":")
     return work
 
 

@@ -13,6 +13,7 @@ from antiphon.domain.ingest_document import java_type
 from antiphon.errors import IllegalArgument
 
 Json = dict[str, Any]
+_CANNOT = "Cannot build the semantic info config because"
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,22 +73,46 @@ class SemanticText:
 
 
 def expand_semantic(body: Mapping[str, Any], lookup: Callable[[str], ModelFacts]) -> Json:
-    """Return the mapping with ``<field>_semantic_info`` beside each semantic field; a mapping without one as it is.
+    """Return the mapping with ``<field>_semantic_info`` beside each semantic field, in place of what stood there.
 
-    IllegalArgument, with OpenSearch's prefix, when ``lookup`` raises one or the model does not tell what is needed.
+    IllegalArgument in OpenSearch's words for a field without a model or with a wrong name for its sibling, when
+    ``lookup`` raises one, and when the model does not tell what is needed or does not take what is asked.
     """
+    problems = [said for prefix, name, one in _definitions(body) for said in _problems(f"{prefix}{name}", one)]
+    if problems:
+        raise IllegalArgument("; ".join(problems))
     return _expanded(body, "", lookup)
 
 
-def semantic_fields(body: Mapping[str, Any], prefix: str = "") -> Iterator[SemanticField]:
+def semantic_fields(body: Mapping[str, Any]) -> Iterator[SemanticField]:
     """Yield the semantic fields of a mapping in its order."""
-    for name, definition in body.get("properties", {}).items():
-        if not isinstance(definition, Mapping):
-            continue
-        path = f"{prefix}{name}"
-        if definition.get("type") == "semantic":
-            yield semantic_field(path, prefix + info_name(name, definition), definition)
-        yield from semantic_fields(definition, f"{path}.")
+    for prefix, name, definition in _definitions(body):
+        yield semantic_field(f"{prefix}{name}", prefix + info_name(name, definition), definition)
+
+
+def _definitions(body: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str, Mapping[str, Any]]]:
+    """Yield the semantic fields of a mapping: what stands before the name, the name and the definition."""
+    properties = body.get("properties")
+    for name, definition in properties.items() if isinstance(properties, Mapping) else ():
+        if isinstance(definition, Mapping):
+            if definition.get("type") == "semantic":
+                yield prefix, name, definition
+            yield from _definitions(definition, f"{prefix}{name}.")
+
+
+def _problems(path: str, definition: Mapping[str, Any]) -> Iterator[str]:
+    model_id, name = definition.get("model_id"), definition.get("semantic_info_field_name", "-")
+    where = f"for the semantic field at {path}"
+    if model_id is None:
+        yield f"model_id is required {where}"
+    elif not isinstance(model_id, str) or not model_id:
+        yield f"model_id should be a non-empty string {where}"
+    if not isinstance(name, str):
+        yield f"semantic_info_field_name should be a non-empty string {where}"
+    elif not name:
+        yield f"semantic_info_field_name cannot be an empty string {where}"
+    elif "." in name:
+        yield f"semantic_info_field_name should not contain '.' {where}"
 
 
 def semantic_field(path: str, info: str, definition: Mapping[str, Any]) -> SemanticField:
@@ -150,10 +175,12 @@ def _expanded(body: Mapping[str, Any], prefix: str, lookup: Callable[[str], Mode
         properties[name] = _expanded(definition, f"{path}.", lookup)
         if definition.get("type") == "semantic":
             sibling = ".".join([*name.split(".")[:-1], info_name(name.rpartition(".")[2], definition)])
-            if sibling in body["properties"]:
-                continue
             try:
-                properties[sibling] = _info(definition, lookup)
+                model = lookup(definition["model_id"])
+            except IllegalArgument as error:
+                raise IllegalArgument(f"Failed to fetch model [{definition['model_id']}]: {error.reason}") from error
+            try:
+                properties[sibling] = _info(path, definition, model)
             except IllegalArgument as error:
                 raise IllegalArgument(
                     f"Failed to transform the mapping for the semantic field at {path} due to {error.reason}",
@@ -162,25 +189,26 @@ def _expanded(body: Mapping[str, Any], prefix: str, lookup: Callable[[str], Mode
     return {**body, "properties": properties}
 
 
-def _info(definition: Mapping[str, Any], lookup: Callable[[str], ModelFacts]) -> Json:
-    model_id = definition.get("model_id")
-    if not isinstance(model_id, str):
-        raise IllegalArgument("model_id is required")
-    if "search_model_id" in definition and "semantic_field_search_analyzer" in definition:
-        raise IllegalArgument("search_model_id and semantic_field_search_analyzer cannot be used together")
-    embedding = _embedding(model_id, definition, lookup(model_id))
+def _info(path: str, definition: Mapping[str, Any], model: ModelFacts) -> Json:
+    where = f"for the semantic field at {path}"
+    if not isinstance(definition.get("chunking", False), (bool, list)):
+        raise IllegalArgument(f"chunking should either be a boolean or a list of maps {where}")
+    if not isinstance(definition.get("dense_embedding_config", {}), Mapping):
+        raise IllegalArgument(f"dense_embedding_config should be a Map<String, Object> {where}")
+    embedding = _embedding(definition, model)
     plain = {"type": "text", "index": False}
-    model = {"properties": {key: dict(plain) for key in ("id", "name", "type")}}
+    facts = {"properties": {key: dict(plain) for key in ("id", "name", "type")}}
     if definition.get("chunking", False) is False:
-        return {"properties": {"embedding": embedding, "model": model}}
+        return {"properties": {"embedding": embedding, "model": facts}}
     chunks = {"type": "nested", "properties": {"text": {"type": "text"}, "embedding": embedding}}
-    return {"properties": {"chunks": chunks, "model": model}}
+    return {"properties": {"chunks": chunks, "model": facts}}
 
 
-def _embedding(model_id: str, definition: Mapping[str, Any], model: ModelFacts) -> Json:
+def _embedding(definition: Mapping[str, Any], model: ModelFacts) -> Json:
+    model_id = definition["model_id"]
     if model.function != "TEXT_EMBEDDING":
         if "dense_embedding_config" in definition:
-            raise IllegalArgument("dense_embedding_config is not supported by the sparse model")
+            raise IllegalArgument(f"{_CANNOT} dense_embedding_config is not supported by the sparse model.")
         return {"type": "rank_features"}
     if model.dimension is None:
         raise IllegalArgument(
@@ -191,9 +219,15 @@ def _embedding(model_id: str, definition: Mapping[str, Any], model: ModelFacts) 
         raise IllegalArgument(
             f"space_type is not defined or not a string in the additional_config of the model {model_id}."
         )
+    for key, end in (("semantic_field_search_analyzer", ""), ("sparse_encoding_config", ".")):
+        if key in definition:
+            raise IllegalArgument(f"{_CANNOT} the dense(text embedding) model cannot support {key}{end}")
     extra = definition.get("dense_embedding_config", {})
+    method = extra.get("method", {})
+    if not isinstance(method, Mapping):
+        raise IllegalArgument(f"{_CANNOT} method must be a Map when provided.")
     for key in ("dimension", "data_type", "space_type"):
-        if key in extra:
-            raise IllegalArgument(f"Cannot configure {key} in dense_embedding_config: it is defined by the model")
-    method = {"name": "hnsw", "space_type": model.space_type, **extra.get("method", {})}
+        if key in extra or (key == "space_type" and key in method):
+            raise IllegalArgument(f"Cannot configure {key} in dense_embedding_config in the semantic field.")
+    method = {"name": "hnsw", **method, "space_type": model.space_type}
     return {"type": "knn_vector", "dimension": model.dimension, **extra, "method": method}

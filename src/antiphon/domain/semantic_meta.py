@@ -95,7 +95,8 @@ def _plain(properties: Mapping[str, Any], prefix: str, found: dict[str, Json]) -
         if not isinstance(definition, Mapping):
             plain[name] = definition
         elif definition.get("type") == "semantic":
-            found[path] = {key: value for key, value in definition.items() if key in _OWN and key != "type"}
+            own = {key: value for key, value in definition.items() if key in _OWN and key != "type"}
+            found[path] = {"raw_field_type": "text", **own}
             kept = {key: value for key, value in definition.items() if key not in _OWN}
             plain[name] = {"type": definition.get("raw_field_type", "text"), **kept}
         elif isinstance(definition.get("properties"), Mapping):

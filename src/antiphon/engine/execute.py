@@ -241,16 +241,23 @@ def _rescored(evaluator: Evaluation, rescore: Rescore, rows: Rows, scores: Float
 def _collapsed(
     evaluator: Evaluation, asked: Search, rows: Rows, order: NDArray[np.int64], limit: int
 ) -> tuple[NDArray[np.int64], list[Any] | None]:
-    """Cut to ``limit``, one hit per collapse value; return the positions and the values."""
+    """Cut to ``limit``, one hit per collapse value; return the positions and the values.
+
+    Of a hybrid all hits with one of the first values are kept: which is the best is known when the legs are one.
+    """
     if asked.collapse is None:
         return order[:limit], None
     values = collapse_values(evaluator, asked.collapse.field, rows[order])
     seen: set[Any] = set()
     kept: list[int] = []
     for at, value in enumerate(values):
-        if value not in seen:
-            seen.add(value)
-            kept.append(at)
-            if len(kept) == limit:
+        if value in seen:
+            if not asked.hybrid:
+                continue
+        elif len(seen) == limit:
+            if not asked.hybrid:
                 break
+            continue
+        seen.add(value)
+        kept.append(at)
     return order[kept], [values[at] for at in kept]

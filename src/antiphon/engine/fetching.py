@@ -69,7 +69,6 @@ def fetch_rows(
         inner = {one.wanted.name: one.hits(row) for one in nested}
         if asked.collapse is not None:
             inner |= _group_hits(evaluator, asked, row)
-        explained = fetch.explain and len(asked.legs) == 1
         shown = fetch.source.shown(source) if shows_source else None
         hits.append(
             SearchHit(
@@ -83,7 +82,7 @@ def fetch_rows(
                 highlight=highlight(evaluator, asked, fetch.highlight, source),
                 inner_hits=inner,
                 matched_queries=matched[place],
-                explanation=explain_row(evaluator, table, asked.legs[0], row) if explained else None,
+                explanation=explain_row(evaluator, table, asked.query, row) if fetch.explain else None,
                 nested=_nested(chain),
             )
         )
@@ -177,7 +176,7 @@ def _parts(query: Query) -> tuple[Query, ...]:
 
 def _matched(evaluator: Evaluator, table: Table, named: Sequence[Named], rows: Sequence[int]) -> list[tuple[str, ...]]:
     masks = [(node.name, evaluator.mask(table, node.query)) for node in named]
-    return [tuple(name for name, mask in masks if mask[row]) for row in rows]
+    return [tuple(dict.fromkeys(name for name, mask in masks if mask[row])) for row in rows]
 
 
 def _fields(table: Table, fetch: Fetch, stored: StoredDocument, source: Mapping[str, Any]) -> dict[str, list[Any]]:
@@ -285,7 +284,7 @@ def _group_hits(evaluator: Evaluator, asked: Search, row: int) -> dict[str, Inne
         return {}
     table = evaluator.view.tables[""]
     value = collapse_values(evaluator, asked.collapse.field, np.array([row]))[0]
-    found = evaluator.matches(table, asked.legs[0])
+    found = evaluator.matches(table, asked.query)
     known = table.mapping.field(asked.collapse.field)
     assert known is not None
     same: Query = (

@@ -125,7 +125,7 @@ class Searcher:
         self._indices.get(request.expression)
         with self._opened(request) as opened:
             for shard in self._planned(request, opened).shards:
-                found = shard.snapshot.explain(shard.search.legs[0], shard.vectors, doc_id)
+                found = shard.snapshot.explain(shard.search.query, shard.vectors, doc_id)
                 itself = parse_query({"ids": {"values": [doc_id]}}, self._scope(shard.index, DefaultModels()))
                 if found is not None or shard.snapshot.count(itself, ()):
                     return shard.index.name, True, found

@@ -124,12 +124,15 @@ def _inner(error: AntiphonError) -> AntiphonError:
 
 def _page(plan: Plan, shards: Sequence[Shard], results: Sequence[ShardResult], render: RenderHit) -> Page:
     bound, search = plan.bound, shards[0].search
+    total, exact = total_of(search, results)
     if search.hybrid:
         try:
             ranked = fused(bound.fusion, search, results)
         except AntiphonError as error:
             raise SearchPhaseError(error, "") from error
-        best = [one.score for one in ranked if one.score is not None]
+        best = [one.score for one in ranked if one.score is not None] if ranked else [0.0]
+        if search.min_score is not None and total is not None:
+            total, exact = len(ranked), True
         ranked = ranked[search.from_ : search.from_ + search.size]
     else:
         ranked = merged(search, results)
@@ -137,7 +140,6 @@ def _page(plan: Plan, shards: Sequence[Shard], results: Sequence[ShardResult], r
     partials: Mapping[str, Partial] = {}
     for result in results:
         partials = merge_all(partials, result.aggregations)
-    total, exact = total_of(search, results)
     aggregations = finish_all(search.aggregations, partials, render, typed_keys=plan.typed_keys)
     return Page(
         hits=_fetched(bound, shards, ranked),

@@ -81,7 +81,7 @@ def total_of(search: Search, results: Sequence[ShardResult]) -> tuple[int | None
 def hybrid_explanation(spec: FusionSpec, ranked: Ranked, of_legs: Sequence[Explanation | None]) -> Explanation:
     """Return the tree of a hybrid's score: the combination, each normalisation, each sub-query's own explanation."""
     if isinstance(spec, RankFusion):
-        normalised = combined = f"rrf, rank_constant [{spec.rank_constant}]"
+        normalised, combined = f"rrf, rank_constant [{spec.rank_constant}]", "rrf"
     else:
         normalised, combined = spec.normalization, spec.combination
     weights = f", weights [{', '.join(str(weight) for weight in spec.weights)}]" if spec.weights else ""
@@ -139,7 +139,7 @@ def _collapsed(search: Search, ranked: list[Ranked]) -> list[Ranked]:
 
 
 def _combined(spec: FusionSpec, search: Search, legs: Sequence[Sequence[Ranked]]) -> list[Ranked]:
-    depth = max(search.pagination_depth or search.size, 1)
+    depth = None if search.collapse else max(search.pagination_depth or search.size, 1)
     kept = [sorted(leg, key=lambda one: -(one.score or 0.0))[:depth] for leg in legs]
     known = {(one.shard, one.row): one for leg in kept for one in leg}
     scored = [

@@ -6,14 +6,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from antiphon.domain.chunking import ChunkBudget, Chunker, FixedTokenLength
+from antiphon.domain.chunking import ChunkBudget
 from antiphon.domain.ingest_document import IngestDocument
 from antiphon.domain.prediction import Prediction
 from antiphon.domain.processors.embedding import as_json
-from antiphon.domain.processors.read_chunking import read_chunker
+from antiphon.domain.processors.read_chunking import read_steps
 from antiphon.domain.role import Role
 from antiphon.domain.semantic import SemanticField, SemanticText, semantic_texts
-from antiphon.errors import AntiphonError, IllegalArgument
+from antiphon.errors import AntiphonError
 from antiphon.flows.model_facts import model_facts
 from antiphon.flows.pipelines import Embed
 from antiphon.flows.ports import Catalog
@@ -84,20 +84,11 @@ class SemanticEmbedder:
 def _chunks(one: SemanticField, text: str, max_tokens: int) -> list[str]:
     if one.chunking is False:
         return [text]
-    chunkers: list[Chunker] = [FixedTokenLength()]
-    if isinstance(one.chunking, Sequence):
-        chunkers = [read_chunker(_algorithm(step)) for step in one.chunking]
     parts = [text]
-    for chunker in chunkers:
+    for chunker in read_steps(one.path, one.chunking):
         budget = ChunkBudget(chunker.max_chunk_limit, len(parts), max_tokens)
         parts = [chunk for part in parts for chunk in chunker.chunk(part, budget)]
     return parts or [text]
-
-
-def _algorithm(step: Any) -> dict[str, Any]:
-    if not isinstance(step, Mapping) or not isinstance(step.get("algorithm"), str):
-        raise IllegalArgument("[chunking] must be a boolean or a list of objects with [algorithm] and [parameters]")
-    return {step["algorithm"]: dict(step.get("parameters") or {})}
 
 
 def _account(job: SemanticJob, text: SemanticText, prediction: Prediction, start: int, end: int) -> None:

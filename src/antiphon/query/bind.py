@@ -142,6 +142,7 @@ class _Binder:
                 "one by one"
             )
         target = self._scope.semantic.get(name)
+        check_neural(inner, semantic=target is not None)
         path = name if target is None else target.vector
         model_id = self._model(name, inner, target)
         if model_id is None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from antiphon.domain.ingest_document import java_type
 from antiphon.errors import IllegalArgument, ParseError
 from antiphon.query import reading
 from antiphon.query.fusion import Bound, FusionSpec, RankFusion, ScoreFusion
@@ -21,7 +22,7 @@ def parse_fusion(processor: str, body: dict[str, Any]) -> FusionSpec:
     unknown = [key for key in body if key not in allowed]
     if unknown:
         raise ParseError(
-            f"processor [{processor}] doesn't support one or more provided configuration parameters "
+            f"processor [{processor}] doesn't support one or more provided configuration parameters: "
             f"[{', '.join(unknown)}]"
         )
     combination = _part(processor, body, "combination")
@@ -48,7 +49,7 @@ def _part(processor: str, body: dict[str, Any], key: str) -> dict[str, Any]:
     if value is None:
         return {}
     if not isinstance(value, dict):
-        raise ParseError(f"[{key}] property isn't a map, but of type [{reading.token(value)}]")
+        raise ParseError(f"[{key}] property isn't a map, but of type [{java_type(value)}]")
     for inner in value:
         if inner not in ("technique", "parameters", "rank_constant"):
             raise ParseError(f"processor [{processor}] doesn't support [{inner}] in [{key}]")
@@ -77,7 +78,7 @@ def _weights(parameters: Any) -> tuple[float, ...]:
             "provided parameter for combination technique is not supported. supported parameters are [weights]"
         )
     given = parameters.get("weights")
-    if not given:
+    if given is None:
         return ()
     if not isinstance(given, list) or any(reading.as_number(weight) is None for weight in given):
         raise IllegalArgument("parameter [weights] must be a collection of numbers")
@@ -97,19 +98,19 @@ def _bounds_of(technique: str, parameters: Any) -> tuple[tuple[Bound, ...], tupl
     known = {"lower_bounds", "upper_bounds"} if technique == "min_max" else set()
     if not isinstance(parameters, dict) or set(parameters) - known:
         raise IllegalArgument("unrecognized parameters in normalization technique")
-    lower = _bounds("lower_bounds", parameters.get("lower_bounds"), "min_score", 0.0)
-    return lower, _bounds("upper_bounds", parameters.get("upper_bounds"), "max_score", 1.0)
+    lower = _bounds(parameters.get("lower_bounds"), "min_score", 0.0)
+    return lower, _bounds(parameters.get("upper_bounds"), "max_score", 1.0)
 
 
-def _bounds(name: str, value: Any, key: str, default: float) -> tuple[Bound, ...]:
+def _bounds(value: Any, key: str, default: float) -> tuple[Bound, ...]:
     if value is None:
         return ()
     if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
-        raise IllegalArgument(f"{name} must be a List of Map")
-    return tuple(_bound(name, item, key, default) for item in value)
+        raise IllegalArgument("unrecognized parameters in normalization technique")
+    return tuple(_bound(item, key, default) for item in value)
 
 
-def _bound(name: str, item: dict[str, Any], key: str, default: float) -> Bound:
+def _bound(item: dict[str, Any], key: str, default: float) -> Bound:
     if set(item) - {"mode", key}:
         raise IllegalArgument("unrecognized parameters in normalization technique")
     mode = str(item.get("mode", "apply")).lower()
@@ -119,5 +120,5 @@ def _bound(name: str, item: dict[str, Any], key: str, default: float) -> Bound:
     if score is None:
         raise IllegalArgument(f"invalid format for {key}: must be a valid float value")
     if not -_BOUND_LIMIT <= score <= _BOUND_LIMIT:
-        raise IllegalArgument(f"{key} must be a valid finite number between -10000.0 and 10000.0, in [{name}]")
+        raise IllegalArgument(f"{key} must be a valid finite number between -10000.000000 and 10000.000000")
     return Bound(mode, score)

@@ -10,6 +10,7 @@ from antiphon.domain.role import Role
 from antiphon.query.aggregations import Aggregation
 from antiphon.query.leaves import MatchAll
 from antiphon.query.nodes import (
+    Bool,
     Fetch,
     InnerHits,
     Query,
@@ -85,3 +86,8 @@ class Search:
     rescore: tuple[Rescore, ...] = ()
     slice: tuple[int, int] | None = None
     fetch: Fetch = field(default_factory=Fetch)
+
+    @property
+    def query(self) -> Query:
+        """The query; of a hybrid whatever a sub-query finds, the scores as they are, added up."""
+        return self.legs[0] if len(self.legs) == 1 else Bool(should=self.legs)

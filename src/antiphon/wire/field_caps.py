@@ -21,7 +21,8 @@ def write_field_caps(indices: Sequence[Index], patterns: Sequence[str], *, unmap
         holders = {outer: index.mapping.fields.get(outer) for path in fields for outer in _around(path)}
         fields |= {path: held for path, held in holders.items() if held is not None and held.type in OBJECTS}
         for path, field in fields.items():
-            found.setdefault(path, {}).setdefault(field.type.value, []).append((index.name, field))
+            kind = field.options.get("raw_field_type", field.type.value)
+            found.setdefault(path, {}).setdefault(kind, []).append((index.name, field))
     names = [index.name for index in indices]
     return {
         "indices": names,

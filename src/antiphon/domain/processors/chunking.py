@@ -37,7 +37,7 @@ class TextChunking:
                         self._walk(item, target, budget)
 
     def _chunk(self, text: str, budget: ChunkBudget) -> list[str]:
-        if not text:
+        if not text.strip():
             return []
         chunks = self.chunker.chunk(text, budget)
         if budget.left != UNLIMITED:
@@ -58,7 +58,7 @@ def _count(holder: dict[str, Any], fields: FieldMap) -> int:
     for key, target in fields.items():
         value = holder.get(key)
         if isinstance(target, str):
-            count += sum(1 for text in _texts(value) if text)
+            count += sum(1 for text in _texts(value) if text.strip())
         else:
             items = value if isinstance(value, list) else [value]
             count += sum(_count(item, target) for item in items if isinstance(item, dict))

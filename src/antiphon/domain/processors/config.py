@@ -107,11 +107,11 @@ class Config:
             raise self.error(key, f"property isn't a map, but of type [{java_type(value)}]")
         return value
 
-    def end(self) -> None:
-        """ParseError when keys are left."""
+    def end(self, mark: str = "") -> None:
+        """ParseError when keys are left; search pipelines put the ``mark`` ``:`` before them."""
         if self._body:
             raise ParseError(
-                f"processor [{self.processor}] doesn't support one or more provided configuration parameters "
+                f"processor [{self.processor}] doesn't support one or more provided configuration parameters{mark} "
                 f"[{', '.join(self._body)}]",
                 metadata=self.metadata(),
             )

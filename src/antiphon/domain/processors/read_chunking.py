@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from antiphon.domain.chunking import (
@@ -17,7 +17,7 @@ from antiphon.domain.chunking import (
 from antiphon.domain.embedding_fields import FieldMap
 from antiphon.domain.processors.chunking import TextChunking
 from antiphon.domain.processors.config import Config
-from antiphon.errors import IllegalArgument
+from antiphon.errors import IllegalArgument, MapperParsing
 
 _ALGORITHMS = ("fixed_token_length", "delimiter", "fixed_char_length")
 
@@ -27,6 +27,28 @@ def read_text_chunking(config: Config) -> TextChunking:
     field_map = _read_map(config.mapping("field_map"))
     algorithm = config.mapping("algorithm") if config.has("algorithm") else {}
     return TextChunking(field_map, read_chunker(algorithm), config.boolean("ignore_missing", default=False))
+
+
+def read_steps(name: str, chunking: bool | Sequence[Any]) -> list[Chunker]:
+    """Return the chunkers of the semantic field ``name``, in order: the default one for a boolean; MapperParsing or
+    IllegalArgument in OpenSearch's words."""
+    return [FixedTokenLength()] if isinstance(chunking, bool) else [_read_step(name, step) for step in chunking]
+
+
+def _read_step(name: str, step: Any) -> Chunker:
+    if not isinstance(step, Mapping):
+        raise MapperParsing(f"[{name}] must be either a List of Maps or a Boolean")
+    unknown = [key for key in step if key not in ("algorithm", "parameters")]
+    if unknown:
+        raise MapperParsing(f"[chunking] does not support parameters [[{', '.join(unknown)}]]")
+    if "algorithm" not in step:
+        raise MapperParsing("[algorithm] is required to configure the chunking strategy.")
+    if step["algorithm"] not in _ALGORITHMS:
+        raise MapperParsing(f"[algorithm] must be [{', '.join(_ALGORITHMS)}]")
+    given = step.get("parameters") or {}
+    if not isinstance(given, Mapping):
+        raise MapperParsing("parameters in chunking should be a Map.")
+    return read_chunker({step["algorithm"]: given})
 
 
 def _read_map(body: Mapping[str, Any]) -> FieldMap:

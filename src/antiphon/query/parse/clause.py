@@ -11,7 +11,7 @@ from antiphon.query.leaves import MatchAll, MatchNone
 from antiphon.query.nodes import Named, Query
 from antiphon.query.parse import compound, fulltext, scoring, terms, vector
 from antiphon.query.parse.options import Body, Parse
-from antiphon.query.parse.reasons import not_found, only, refused
+from antiphon.query.parse.reasons import ShardArgument, not_found, only, refused
 from antiphon.query.query_string import parse_query_string
 from antiphon.query.scope import Scope
 from antiphon.query.simple_query_string import parse_simple_query_string
@@ -104,7 +104,7 @@ def parse_query(body: object, scope: Scope) -> Query:
         )
     name, options = clause_of(body)
     if name == "hybrid":
-        raise IllegalArgument(_NOT_WITHIN)
+        raise ShardArgument(_NOT_WITHIN)
     found = _parsed(name, options, scope.deeper())
     label = _label(options)
     return found if label is None or isinstance(found, MatchNone) else Named(label, found)

@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from antiphon.errors import IllegalArgument, ParsingError
+from antiphon.errors import ParsingError
 from antiphon.query import reading
 from antiphon.query.leaves import MatchNone
 from antiphon.query.nodes import Named, Query
 from antiphon.query.parse.clause import clause_of, parse_query
 from antiphon.query.parse.options import Body
+from antiphon.query.parse.reasons import unbound
 from antiphon.query.scope import Scope
 
 MAX_LEGS = 5
@@ -33,7 +34,8 @@ def parse_legs(body: object, scope: Scope) -> Legs:
     for key in options:
         if key == "boost" and reading.number("boost", options[key]) != 1.0:
             raise ParsingError("[hybrid] query does not support [boost]")
-        if key not in ("queries", "filter", "pagination_depth", "_name", "boost"):
+        wrong = options[key] is None or (key == "filter" and not isinstance(options[key], dict))
+        if wrong or key not in ("queries", "filter", "pagination_depth", "_name", "boost"):
             raise ParsingError(f"Field is not supported by [{name}] query")
     given = options.get("queries")
     items = given if isinstance(given, list) else [] if given is None else [given]
@@ -42,8 +44,8 @@ def parse_legs(body: object, scope: Scope) -> Legs:
     if len(items) > MAX_LEGS:
         raise ParsingError("Number of sub-queries exceeds maximum supported by [hybrid] query")
     kept = options.get("filter")
-    if kept is not None and not isinstance(kept, dict):
-        raise ParsingError("[hybrid] query's [filter] field must be a query object")
+    if kept is not None:  # what is wrong with it is told without the query it is put around
+        parse_query(kept, scope)
     queries = tuple(parse_query(item if kept is None else filtered(item, kept), scope) for item in items)
     label = options.get("_name")
     if label is not None:
@@ -55,11 +57,11 @@ def parse_legs(body: object, scope: Scope) -> Legs:
 def _depth(value: Any, scope: Scope) -> int:
     depth = reading.integer("pagination_depth", value)
     if depth == 0:
-        raise IllegalArgument("pagination_depth must not be zero")
+        raise unbound("pagination_depth must not be zero")
     if depth < 0:
-        raise IllegalArgument("pagination_depth should be greater than 0")
+        raise unbound("pagination_depth should be greater than 0")
     if depth > scope.max_result_window:
-        raise IllegalArgument("pagination_depth should be less than or equal to index.max_result_window setting")
+        raise unbound("pagination_depth should be less than or equal to index.max_result_window setting")
     return depth
 
 

@@ -98,14 +98,14 @@ def _check_hybrid(legs: Legs, body: Body, sort: tuple[SortKey, ...], from_: int)
     if not legs.hybrid:
         return
     if from_ > 0 and legs.pagination_depth is None:
-        raise IllegalArgument("pagination_depth param is missing in the search request")
+        raise ShardArgument("pagination_depth param is missing in the search request")
     if len(sort) > 1 and any(key.field == "_score" for key in sort):
-        raise IllegalArgument(
+        raise ShardArgument(
             "_score sort criteria cannot be applied with any other criteria. Please select one sort criteria out of "
             "them."
         )
     if sort and reading.boolean("track_scores", body.get("track_scores", False)):
-        raise IllegalArgument(
+        raise ShardArgument(
             "Hybrid search results when sorted by any field, docId or _id, track_scores must be set to false."
         )
     if body.get("rescore"):

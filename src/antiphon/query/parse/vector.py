@@ -30,6 +30,7 @@ _NEURAL = reading.words(
     "boost _name query_tokens semantic_field_search_analyzer"
 )
 _SPARSE = reading.words("query_text model_id query_tokens analyzer max_token_score method_parameters boost _name")
+_OBJECTS = ("filter", "method_parameters", "rescore", "query_tokens")
 _METHOD = ("ef_search", "nprobes")
 NEURAL_K = 10
 """How many neighbours a ``neural`` clause asks for that does not say."""
@@ -52,9 +53,16 @@ def parse_knn(body: Body, scope: Scope, parse: Parse) -> Query:
 def parse_neural(body: Body, scope: Scope, parse: Parse) -> Query:
     """Return the nearest neighbours of a text, to be embedded as QUERY; on a semantic field, of its embedding."""
     name, options = one_vector_field("neural", body)
-    check_neural(options)
     field = scope.mapping.field(name)
     semantic = field if field is not None and field.type is FieldType.SEMANTIC else None
+    check_neural(options, semantic=semantic is not None)
+    if field is not None and field.type not in (FieldType.KNN_VECTOR, FieldType.SEMANTIC):
+        raise IllegalArgument(
+            f"Failed to process the neural query against the field [{name}] because it is an object field."
+            if field.type is FieldType.OBJECT
+            else f"Failed to process the neural query against the field {name} because its type is not supported. It "
+            "should be one of [knn_vector,semantic]"
+        )
     given = [options.get(key) for key in ("k", "max_distance", "min_score")]
     bounds = _bounds(options if given.count(None) < 3 else options | {"k": NEURAL_K})
     model = _model(name, options, semantic, scope)
@@ -65,15 +73,29 @@ def parse_neural(body: Body, scope: Scope, parse: Parse) -> Query:
     return _on_semantic(semantic, model, text, bounds, options, scope, parse)
 
 
-def check_neural(options: Body) -> None:
-    """ParsingError or IllegalArgument for options of a ``neural`` clause that no index could make right."""
-    for key in options:
-        if key not in _NEURAL:
+def check_neural(options: Body, *, semantic: bool) -> None:
+    """ParsingError or IllegalArgument for options of a ``neural`` clause on a vector or ``semantic`` field."""
+    for key, value in options.items():
+        if key not in _NEURAL or (key == "rescore" and isinstance(value, bool)):
             raise ParsingError(f"[neural] query does not support [{key}]")
-    if isinstance(options.get("rescore"), bool):
-        raise ParsingError("[neural] rescore must be an object")
-    _refuse_sparse(options)
-    _neural_problems(options)
+        if value is None or isinstance(value, list) or (isinstance(value, dict) and key not in _OBJECTS):
+            raise ParsingError(f"[neural] unknown token [{reading.token(value)}] after [{key}]")
+    if "query_image" in options:
+        raise refused("query_image", "embed the image yourself and use a [knn] query")
+    problems = []
+    if not str(options.get("query_text", "")).strip():
+        problems.append("Either query_text or query_image must be provided.")
+    if len(options.keys() & {"k", "max_distance", "min_score"}) > 1:
+        problems.append("Only one of k, max_distance, or min_score can be provided")
+    for key in ("query_tokens", "semantic_field_search_analyzer"):
+        if key in options:
+            kind = "semantic" if semantic else "KNN"
+            problems.append(
+                f"Target field is a {kind} field using a dense model. {key} is not supported since it is for the "
+                "sparse model."
+            )
+    if problems:
+        raise IllegalArgument("Invalid neural query: " + "; ".join(problems))
 
 
 def _on_semantic(
@@ -111,25 +133,6 @@ def _model(name: str, options: Body, semantic: Field | None, scope: Scope) -> st
     if supplied is None:
         raise IllegalArgument("Invalid neural query: model_id must be provided.")
     return supplied
-
-
-def _refuse_sparse(options: Body) -> None:
-    if options.get("query_image") is not None:
-        raise refused("query_image", "embed the image yourself and use a [knn] query")
-    if options.get("query_tokens") is not None or options.get("semantic_field_search_analyzer") is not None:
-        raise refused("sparse semantic field", "use [neural_sparse] with [query_tokens] on a rank_features field")
-
-
-def _neural_problems(options: Body) -> None:
-    problems = []
-    if options.get("query_text") is None:
-        problems.append("Either query_text or query_image must be provided.")
-    elif not str(options["query_text"]).strip():
-        problems.append("query_text field can not be empty")
-    if sum(options.get(key) is not None for key in ("k", "max_distance", "min_score")) > 1:
-        problems.append("Only one of k, max_distance, or min_score can be provided")
-    if problems:
-        raise IllegalArgument("Invalid neural query: " + "; ".join(problems))
 
 
 def one_vector_field(query: str, body: Body) -> tuple[str, Body]:
@@ -184,7 +187,7 @@ def _nearest(
     query: str, name: str, wanted: EmbedText | Vector, bounds: list[Any], options: Body, scope: Scope, parse: Parse
 ) -> Query:
     _check_rescore(options, bounds)
-    ef_search = _method(options.get("method_parameters"))
+    ef_search = _method(query, options.get("method_parameters"))
     condition = None if options.get("filter") is None else _filter(query, options["filter"], scope, parse)
     field = scope.mapping.field(name)
     if field is None and query == "knn" and flag(options, "ignore_unmapped", False):
@@ -199,6 +202,11 @@ def _nearest(
     if isinstance(wanted, Vector):
         check_vector(field.vector, wanted.values)
     expand = flag(options, "expand_nested_docs", False)
+    if expand and not field.nested:
+        raise unbound(
+            "Invalid value provided for the [expand_nested_docs] field. [expand_nested_docs] is only supported with a "
+            "nested field."
+        )
     k, distance, score = bounds
     return Knn(
         field.path, scope.slot(wanted), k, distance, score, condition, expand, ef_search, reading.boost(query, options)
@@ -212,7 +220,7 @@ def _filter(query: str, body: Any, scope: Scope, parse: Parse) -> Query:
         raise (failed_field(query, "filter", error) if query == "knn" else error) from error
 
 
-def _method(value: Any) -> int | None:
+def _method(query: str, value: Any) -> int | None:
     if value is None:
         return None
     body = reading.an_object("method_parameters", value)
@@ -222,6 +230,8 @@ def _method(value: Any) -> int | None:
     for key in body:
         if key not in _METHOD:
             problem = ParsingError(f"[knn] unknown method parameter found [{key}]")
+    if problem is not None and query == "neural":
+        raise problem
     if problem is not None:
         raise ContentParse(f"{AT} [knn] failed to parse field [method_parameters]", cause=problem)
     for key in body:
@@ -258,9 +268,9 @@ def _check_radius(spec: VectorSpec, bounds: list[Any]) -> None:
     if spec.space is Space.INNERPRODUCT:
         return
     if distance is not None and distance < 0:
-        raise unbound(f"[knn] requires distance to be non-negative for space type: {spec.space.value}")
+        raise unbound(f"[knn] requires distance to be non-negative for space type: {spec.space.name}")
     if score is not None and not 0 <= score <= 1:
-        raise unbound(f"[knn] requires score to be in the range [0, 1] for space type: {spec.space.value}")
+        raise unbound(f"[knn] requires score to be in the range [0, 1] for space type: {spec.space.name}")
 
 
 def check_vector(spec: VectorSpec, values: tuple[float, ...]) -> None:
