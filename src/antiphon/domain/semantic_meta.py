@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+from antiphon.domain.mapping_parameters import SEMANTIC
 from antiphon.domain.semantic import (
     Json,
     ModelFacts,
@@ -20,10 +21,6 @@ from antiphon.domain.semantic import (
 )
 
 META, OURS, KEY = "_meta", "antiphon", "semantic"
-_OWN = frozenset({
-    "type", "raw_field_type", "model_id", "search_model_id", "semantic_info_field_name", "chunking",
-    "semantic_field_search_analyzer", "dense_embedding_config", "sparse_encoding_config", "skip_existing_embedding",
-})  # fmt: skip
 
 
 def plain_mapping(body: Mapping[str, Any], lookup: Callable[[str], ModelFacts]) -> Json:
@@ -95,9 +92,9 @@ def _plain(properties: Mapping[str, Any], prefix: str, found: dict[str, Json]) -
         if not isinstance(definition, Mapping):
             plain[name] = definition
         elif definition.get("type") == "semantic":
-            own = {key: value for key, value in definition.items() if key in _OWN and key != "type"}
+            own = {key: value for key, value in definition.items() if key in SEMANTIC and key != "type"}
             found[path] = {"raw_field_type": "text", **own}
-            kept = {key: value for key, value in definition.items() if key not in _OWN}
+            kept = {key: value for key, value in definition.items() if key not in SEMANTIC}
             plain[name] = {"type": definition.get("raw_field_type", "text"), **kept}
         elif isinstance(definition.get("properties"), Mapping):
             plain[name] = {**definition, "properties": _plain(definition["properties"], f"{path}.", found)}

@@ -13,7 +13,7 @@ from typing import Any
 
 from antiphon.errors import IllegalArgument
 from antiphon.query.parse.reasons import refused
-from antiphon.query.parse.vector import NEURAL_K, check_neural, one_vector_field
+from antiphon.query.parse.vector import NEURAL_K, check_neural, neural_model, one_vector_field
 from antiphon.query.scope import DefaultModels
 from antiphon.query.search import EmbedText
 
@@ -142,13 +142,12 @@ class _Binder:
                 "one by one"
             )
         target = self._scope.semantic.get(name)
-        check_neural(inner, semantic=target is not None)
         path = name if target is None else target.vector
-        model_id = self._model(name, inner, target)
-        if model_id is None:
+        own, default = None if target is None else target.model_id, self._scope.models.model_for(name)
+        if inner.get("model_id") is None and own is None and default is None:
             return "neural", _changed(options, {name: self._nearest})
-        check_neural(inner)
-        vector = self._answer(EmbedText(model_id, str(inner["query_text"]), path))
+        check_neural(inner, semantic=target is not None)
+        vector = self._answer(EmbedText(neural_model(inner, own, default), str(inner["query_text"]), path))
         asked: Json = {"vector": vector, **{key: inner[key] for key in _KEPT if inner.get(key) is not None}}
         if not asked.keys() & {"k", "max_distance", "min_score"}:
             asked["k"] = NEURAL_K
@@ -158,14 +157,6 @@ class _Binder:
             return "knn", {path: asked}
         outer: Json = {key: asked.pop(key) for key in ("boost", "_name") if key in asked}
         return "nested", {"path": target.nested, "query": {"knn": {path: asked}}, "score_mode": "max", **outer}
-
-    def _model(self, name: str, inner: Json, target: EmbeddedField | None) -> str | None:
-        given = inner.get("model_id")
-        if given is not None:
-            if not str(given).strip():
-                raise IllegalArgument("Invalid neural query: model_id field can not be empty")
-            return str(given)
-        return self._scope.models.model_for(name) if target is None else target.model_id
 
     def _nearest(self, options: Any) -> Any:
         return _changed(options, {"filter": self.clause})

@@ -65,7 +65,8 @@ def parse_neural(body: Body, scope: Scope, parse: Parse) -> Query:
         )
     given = [options.get(key) for key in ("k", "max_distance", "min_score")]
     bounds = _bounds(options if given.count(None) < 3 else options | {"k": NEURAL_K})
-    model = _model(name, options, semantic, scope)
+    own = None if semantic is None else semantic.options.get("search_model_id") or semantic.options.get("model_id")
+    model = neural_model(options, own, scope.models.model_for(name))
     text = str(options["query_text"])
     if semantic is None:
         target = name if field is None else field.path
@@ -119,20 +120,15 @@ def info_path(field: Field) -> str:
     return f"{above}.{name}" if above else name
 
 
-def _model(name: str, options: Body, semantic: Field | None, scope: Scope) -> str:
+def neural_model(options: Body, own: object, supplied: str | None) -> str:
+    """Return the model of a ``neural`` clause: named there, the semantic field's ``own``, or the pipeline's."""
     given = options.get("model_id")
-    if given is not None:
-        if not str(given).strip():
-            raise IllegalArgument("Invalid neural query: model_id field can not be empty")
-        return str(given)
-    if semantic is not None:
-        own = semantic.options.get("search_model_id") or semantic.options.get("model_id")
-        if own:
-            return str(own)
-    supplied = scope.models.model_for(name)
-    if supplied is None:
+    if given is not None and not str(given).strip():
+        raise IllegalArgument("Invalid neural query: model_id field can not be empty")
+    model = given or own or supplied
+    if model is None:
         raise IllegalArgument("Invalid neural query: model_id must be provided.")
-    return supplied
+    return str(model)
 
 
 def one_vector_field(query: str, body: Body) -> tuple[str, Body]:
@@ -224,16 +220,11 @@ def _method(query: str, value: Any) -> int | None:
     if value is None:
         return None
     body = reading.an_object("method_parameters", value)
-    problem: AntiphonError | None = None
-    if not body:
-        problem = ParsingError("method_parameters cannot be empty")
-    for key in body:
-        if key not in _METHOD:
-            problem = ParsingError(f"[knn] unknown method parameter found [{key}]")
-    if problem is not None and query == "neural":
-        raise problem
-    if problem is not None:
-        raise ContentParse(f"{AT} [knn] failed to parse field [method_parameters]", cause=problem)
+    problems = [f"[knn] unknown method parameter found [{key}]" for key in body if key not in _METHOD]
+    if problems or not body:
+        problem = ParsingError(problems[-1] if problems else "method_parameters cannot be empty")
+        wrapped = ContentParse(f"{AT} [knn] failed to parse field [method_parameters]", cause=problem)
+        raise wrapped if query == "knn" else problem
     for key in body:
         number = reading.as_number(body[key])
         if number is None or not number.is_integer() or number < 1:
