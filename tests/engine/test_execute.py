@@ -76,7 +76,7 @@ leaves: st.SearchStrategy[Query] = st.one_of(
     st.just(MatchAll()),
     st.builds(TextMatch, st.just("title"), st.lists(st.sampled_from(WORDS), min_size=1, max_size=3).map(" ".join)),
     st.builds(TextPhrase, st.just("title"), st.lists(st.sampled_from(WORDS), min_size=1, max_size=2).map(" ".join)),
-    st.builds(KeywordTerms, st.just("tag"), st.sampled_from(TAGS).map(lambda tag: (tag,))),
+    st.builds(KeywordTerms, st.just("tag"), st.sampled_from(TAGS).map(lambda tag: (tag,)), st.just(True)),
     st.builds(NumberRange, st.just("year"), st.integers(0, 5), st.integers(0, 5)),
     st.builds(Exists, st.sampled_from(["title", "tag", "year", "vec"]).map(lambda field: (field,))),
 )

@@ -24,8 +24,14 @@ MAPPING = IndexMapping.parse({
         "b": {"type": "boolean"},
     }
 })  # fmt: skip
+
+
+def _approximated(text: str, approximate: str) -> str:
+    return f"ApproximateScoreQuery(originalQuery={text}, approximationQuery=Approximate({approximate}))"
+
+
 TEXTS: list[tuple[dict[str, Any], str | None]] = [
-    ({"match_all": {"boost": 2}}, "(*:*)^2.0"),
+    ({"match_all": {"boost": 2}}, f"({_approximated('*:*', '*:*')})^2.0"),
     ({"match_none": {}}, 'MatchNoDocsQuery("User requested "match_none" query.")'),
     ({"match": {"t": {"query": "a b c", "minimum_should_match": 2}}}, "(t:a t:b t:c)~2"),
     ({"match": {"t": {"query": "a b", "boost": 2.5}}}, "(t:a t:b)^2.5"),
@@ -38,22 +44,27 @@ TEXTS: list[tuple[dict[str, Any], str | None]] = [
     ({"term": {"b": True}}, "b:T"),
     ({"terms": {"nn": [3, 4]}}, "nn:{3 4}"),
     ({"terms": {"f": [1, 2.5]}}, "IndexOrDocValuesQuery(indexQuery=f:{1.0 2.5}, dvQuery=f: [1065353216, 1075838976])"),
-    ({"range": {"nn": {"gte": 1}}}, "nn:[1 TO 2147483647]"),
+    ({"range": {"nn": {"gte": 1}}}, _approximated(*["nn:[1 TO 2147483647]"] * 2)),
     (
         {"range": {"l": {"lt": 3}}},
-        "IndexOrDocValuesQuery(indexQuery=l:[-9223372036854775808 TO 2], dvQuery=l:[-9223372036854775808 TO 2])",
+        _approximated(
+            "IndexOrDocValuesQuery(indexQuery=l:[-9223372036854775808 TO 2], dvQuery=l:[-9223372036854775808 TO 2])",
+            "l:[-9223372036854775808 TO 2]",
+        ),
     ),
     (
         {"range": {"f": {"gt": 1}}},
-        "IndexOrDocValuesQuery(indexQuery=f:[1.0000001 TO Infinity], dvQuery=f:[1065353217 TO 2139095040])",
+        _approximated(
+            "IndexOrDocValuesQuery(indexQuery=f:[1.0000001 TO Infinity], dvQuery=f:[1065353217 TO 2139095040])",
+            "f:[1.0000001 TO Infinity]",
+        ),
     ),
     (
         {"range": {"g": {"gt": 1}}},
-        "".join(
-            (
-                "IndexOrDocValuesQuery(indexQuery=g:[1.0000000000000002 TO Infinity], ",
-                "dvQuery=g:[4607182418800017409 TO 9218868437227405312])",
-            )
+        _approximated(
+            "IndexOrDocValuesQuery(indexQuery=g:[1.0000000000000002 TO Infinity], "
+            "dvQuery=g:[4607182418800017409 TO 9218868437227405312])",
+            "g:[1.0000000000000002 TO Infinity]",
         ),
     ),
     ({"range": {"k": {"gt": "a"}}}, "IndexOrDocValuesQuery(indexQuery=k:{a TO *], dvQuery=k:{a TO *])"),
@@ -64,8 +75,8 @@ TEXTS: list[tuple[dict[str, Any], str | None]] = [
     ({"fuzzy": {"k": "abcd"}}, "k:abcd~1"),
     ({"bool": {"must_not": [{"match": {"t": "a"}}]}}, "-t:a #*:*"),
     ({"bool": {"must": [{"bool": {"must": [{"match": {"t": "a"}}], "boost": 2}}]}}, "+(+t:a)^2.0"),
-    ({"bool": {"should": [{"term": {"k": "a"}}], "minimum_should_match": 1}}, "(k:a)~1"),
-    ({"constant_score": {"filter": {"term": {"k": "a"}}, "boost": 2}}, "(ConstantScore(k:a))^2.0"),
+    ({"bool": {"should": [{"term": {"k": "a"}}], "minimum_should_match": 1}}, "(ConstantScore(k:a))~1"),
+    ({"constant_score": {"filter": {"term": {"k": "a"}}, "boost": 2}}, "(ConstantScore(ConstantScore(k:a)))^2.0"),
     (
         {"boosting": {"positive": {"match": {"t": "a"}}, "negative": {"match": {"u": "b"}}, "negative_boost": 0.5}},
         "FunctionScoreQuery(t:a, scored by boost(queryboost(score(u:b))^0.5))",

@@ -40,7 +40,7 @@ from tests.query.world import NOW, parsed, scope
 
 DAY = 86_400_000
 JANUARY_1 = 1_704_067_200_000
-TAG_X = KeywordTerms("tag", ("x",))
+TAG_X = KeywordTerms("tag", ("x",), listed=False)
 
 
 @pytest.mark.parametrize(
@@ -63,14 +63,14 @@ TAG_X = KeywordTerms("tag", ("x",))
         ({"term": {"title": "x"}}, TextTerms("title", ("x",))),
         ({"term": {"tag": {"value": "X", "case_insensitive": True}}},
          Pattern("tag", PatternKind.EXACT, "X", case_insensitive=True)),
-        ({"term": {"flag": "true"}}, NumberTerms("flag", (1,))),
+        ({"term": {"flag": "true"}}, NumberTerms("flag", (1,), scored=True)),
         ({"term": {"count": 1.5}}, MatchNone()),
         ({"term": {"day": "2024-01-01"}}, NumberRange("day", JANUARY_1, JANUARY_1 + DAY - 1)),
         ({"term": {"day": "now"}}, NumberTerms("day", (NOW,))),
         ({"term": {"_id": 7}}, Ids(("7",))),
         ({"term": {"_index": "books"}}, MatchAll()),
         ({"terms": {"_id": ["a", "b"]}}, Ids(("a", "b"))),
-        ({"terms": {"tag": ["x", "y"], "boost": 2}}, KeywordTerms("tag", ("x", "y"), scored=False, boost=2.0)),
+        ({"terms": {"tag": ["x", "y"], "boost": 2}}, KeywordTerms("tag", ("x", "y"), boost=2.0)),
         ({"terms": {"tag": []}}, MatchNone()),
         ({"range": {"count": {"gt": 1, "lte": "5"}}}, NumberRange("count", 1, 5, include_low=False)),
         ({"range": {"tag": {"gte": "a"}}}, KeywordRange("tag", "a")),
@@ -86,12 +86,12 @@ TAG_X = KeywordTerms("tag", ("x",))
         ({"bool": {}}, Bool()),
         ({"bool": {"filter": []}}, Bool()),
         ({"bool": {"must": {"range": {"count": {"gt": 1}}}, "should": [{"term": {"tag": "x"}}]}},
-         Bool(filter=(NumberRange("count", 1, include_low=False),), should=(TAG_X,))),
+         Bool(must=(NumberRange("count", 1, include_low=False),), should=(TAG_X,))),
         ({"constant_score": {"filter": {"term": {"tag": "x"}}, "boost": 3}}, ConstantScore(TAG_X, 3.0)),
         ({"multi_match": {"query": "x", "fields": ["title^2", "tag"]}},
          DisMax((TextMatch("title", "x", boost=2.0), TAG_X))),
         ({"nested": {"path": "part", "query": {"term": {"part.name": "x"}}, "score_mode": "max"}},
-         Nested("part", KeywordTerms("part.name", ("x",)), ScoreMode.MAX)),
+         Nested("part", KeywordTerms("part.name", ("x",), listed=False), ScoreMode.MAX)),
         ({"nested": {"path": "nowhere", "query": {"match_all": {}}, "ignore_unmapped": True}}, MatchNone()),
         ({"knn": {"nowhere": {"vector": [1, 2], "k": 1, "ignore_unmapped": True}}}, MatchNone()),
         ({"terms_set": {"tag": {"terms": ["x"], "minimum_should_match_script": {

@@ -53,7 +53,7 @@ UPDATEABLE = frozenset({
     "ignore_above", "boost", "meta", "search_analyzer", "search_quote_analyzer", "fielddata", "eager_global_ordinals",
     "coerce", "ignore_malformed", "copy_to", "dynamic", "fielddata_frequency_filter", "split_queries_on_whitespace",
     "properties", "fields", "include_in_parent", "include_in_root", "norms", "model_id", "search_model_id",
-    "skip_existing_embedding",
+    "skip_existing_embedding", "use_similarity",
 })  # fmt: skip
 """Parameters that put-mapping may change."""
 

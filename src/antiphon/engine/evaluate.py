@@ -17,11 +17,11 @@ from antiphon.engine.match_columns import (
     addresses_between,
     exists_mask,
     keyword_mask,
-    keyword_values,
     number_range_mask,
     number_terms_mask,
     terms_between,
     these_terms,
+    value_count,
 )
 from antiphon.engine.match_pattern import fuzzy_terms, matching_terms
 from antiphon.engine.matches import Floats, Mask, Matches, Rows, ancestor_rows, nothing, table_of
@@ -133,12 +133,12 @@ class Evaluation:
         match query:
             case KeywordTerms():
                 mask = keyword_mask(table, query.field, these_terms(query.values))
-                score = self._keyword_score(table, query.field, mask) if query.scored else 1.0
-                return Matches(mask, score * query.boost)
+                return Matches(mask, self._term_score(table, query, mask))
             case KeywordRange():
                 return Matches(keyword_mask(table, query.field, _between(table, query)), query.boost)
             case NumberTerms():
-                return Matches(number_terms_mask(table, query.field, query.values), query.boost)
+                mask = number_terms_mask(table, query.field, query.values)
+                return Matches(mask, self._term_score(table, query, mask))
             case NumberRange():
                 return Matches(number_range_mask(table, query), query.boost)
             case Exists():
@@ -165,8 +165,11 @@ class Evaluation:
         dense[rows] = scores
         return Matches(mask & table.alive, dense)
 
-    def _keyword_score(self, table: Table, field: str, mask: Mask) -> float:
-        """BM25 of a keyword: frequency and length 1; N are the documents that have the field.
+    def _term_score(self, table: Table, query: KeywordTerms | NumberTerms, mask: Mask) -> float:
+        return query.boost * (self._bm25(table, query.field, mask) if query.scored else 1.0)
+
+    def _bm25(self, table: Table, field: str, mask: Mask) -> float:
+        """BM25 of a keyword or boolean: frequency and length 1; N are the documents that have the field.
 
         Its average length is that of their values: a field with several of them scores higher (Lucene's
         ``BM25Similarity`` without norms).
@@ -175,7 +178,7 @@ class Evaluation:
         found = int(np.count_nonzero(mask))
         if not having:
             return 0.0
-        average = keyword_values(table, field) / having
+        average = value_count(table, field) / having
         frequency = 1 / (1 + _K1 * (1 - _B + _B / average))
         return math.log(1 + (having - found + 0.5) / (found + 0.5)) * frequency
 
@@ -199,11 +202,13 @@ class Evaluation:
             return nothing(table)
         # all score as if they were as frequent as the most frequent of them (Lucene's BlendedTermQuery)
         most = max((mask for mask, _ in near), key=np.count_nonzero)
-        score = self._keyword_score(table, query.field, most) * query.boost
+        score = self._bm25(table, query.field, most) * query.boost
         scores = np.zeros(table.size, np.float32)
         for mask, factor in near:
             scores[mask] += np.float32(factor * score)
-        return Matches(np.logical_or.reduce([mask for mask, _ in near]), scores)
+        field = table.mapping.field(query.field)
+        constant = field is not None and not field.indexed  # found by its doc values, as there
+        return Matches(np.logical_or.reduce([mask for mask, _ in near]), query.boost if constant else scores)
 
     def _ids(self, table: Table, query: Ids) -> Matches:
         mask = np.zeros(self.view.tables[""].size, np.bool_)

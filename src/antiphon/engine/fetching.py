@@ -288,9 +288,7 @@ def _group_hits(evaluator: Evaluator, asked: Search, row: int) -> dict[str, Inne
     known = table.mapping.field(asked.collapse.field)
     assert known is not None
     same: Query = (
-        KeywordTerms(known.path, (value,), scored=False)
-        if known.family is Family.KEYWORD
-        else NumberTerms(known.path, (value,))
+        KeywordTerms(known.path, (value,)) if known.family is Family.KEYWORD else NumberTerms(known.path, (value,))
     )
     rows = np.array([row]) if value is None else np.flatnonzero(found.mask & evaluator.mask(table, same))
     scores = found.at(rows)

@@ -41,12 +41,12 @@ def keyword_mask(table: Table, field: str, wanted: Wanted) -> Mask:
     return over_parts(table, answer)
 
 
-def keyword_values(table: Table, field: str) -> int:
-    """Return how many values the living documents have in a keyword field."""
+def value_count(table: Table, field: str) -> int:
+    """Return how many values the living documents have in a field of keywords or numbers."""
     count = 0
     for base, part in zip(table.bases.tolist(), table.parts, strict=True):
         column = part.columns.get(field)
-        if isinstance(column, KeywordColumn):
+        if isinstance(column, KeywordColumn | NumberColumn):
             alive = table.alive[base : base + part.rows]
             count += int(np.count_nonzero(alive) if column.starts is None else np.diff(column.starts)[alive].sum())
     return count

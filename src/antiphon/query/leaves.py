@@ -140,11 +140,15 @@ class Pattern:
 
 @dataclass(frozen=True, slots=True)
 class KeywordTerms:
-    """Any of these exact strings; ``scored`` (one value): idf / 2.2, else the constant ``boost``."""
+    """Any of these exact strings; ``scored`` (one value): BM25, else the constant ``boost``.
+
+    ``listed``: asked for by ``terms``, else by ``term``.
+    """
 
     field: str
     values: tuple[str, ...]
-    scored: bool = True
+    scored: bool = False
+    listed: bool = True
     boost: float = 1.0
 
 
@@ -162,10 +166,11 @@ class KeywordRange:
 
 @dataclass(frozen=True, slots=True)
 class NumberTerms:
-    """Any of these numbers, on a WHOLE (ints) or REAL (floats) field; constant score."""
+    """Any of these numbers, on a WHOLE (ints) or REAL (floats) field; ``scored`` (a boolean): BM25, else constant."""
 
     field: str
     values: tuple[int | float, ...]
+    scored: bool = False
     boost: float = 1.0
 
 

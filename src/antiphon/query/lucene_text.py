@@ -70,7 +70,7 @@ class _Teller:
     def _plain(self, query: Query) -> str:  # noqa: C901  one case per node
         match query:
             case MatchAll():
-                return "*:*"
+                return _approximated("*:*", "*:*")
             case MatchNone():
                 return _NONE
             case Named():
@@ -89,8 +89,10 @@ class _Teller:
                 return self._match(query)
             case TextPhrase():
                 return self._phrase(query)
-            case TextTerms(field, values, scored) | KeywordTerms(field, values, scored):
-                return self._terms(field, values, scored=scored)
+            case TextTerms(field, values, scored):
+                return f"{field}:{values[0]}" if scored else _set_of(field, values)
+            case KeywordTerms():
+                return self._keywords(query)
             case Pattern():
                 return _pattern(query)
             case KeywordRange():
@@ -124,7 +126,7 @@ class _Teller:
         signed = (("+", query.must), ("-", query.must_not), ("", query.should), ("#", query.filter))
         parts = [sign + self._inner(clause) for sign, clauses in signed for clause in clauses]
         if not parts:
-            return "*:*"
+            return _approximated("*:*", "*:*")
         if len(parts) == len(query.must_not):
             parts.append("#*:*")
         needed = required_matches(query.minimum_should_match, len(query.should), 0)
@@ -156,10 +158,13 @@ class _Teller:
         star, slop = "*" if query.prefix else "", f"~{query.slop}" if query.slop else ""
         return f'{query.field}:"{" ".join(shown)}{star}"{slop}'
 
-    def _terms(self, path: str, values: Sequence[str], *, scored: bool) -> str:
-        if self._field(path).type is FieldType.IP:
+    def _keywords(self, query: KeywordTerms) -> str:
+        if self._field(query.field).type is not FieldType.KEYWORD:
             raise _NoText
-        return f"{path}:{values[0]}" if scored else f"{path}:({' '.join(sorted(values))})"
+        if query.listed:
+            return _set_of(query.field, query.values)
+        text = f"{query.field}:{query.values[0]}"
+        return text if query.scored else f"ConstantScore({text})"
 
     def _texts_between(self, query: KeywordRange) -> str:
         if self._field(query.field).type is FieldType.IP:
@@ -185,12 +190,13 @@ class _Teller:
         low, high = _ends(field)
         low = low if query.low is None else _first(field, query.low, included=query.include_low)
         high = high if query.high is None else -_first(field, -query.high, included=query.include_high)
-        return self._between(field, low, high)
+        text = self._between(field, low, high)
+        return _approximated(text, _span(field, low, high)) if field.indexed else text
 
     def _between(self, field: Field, low: float, high: float) -> str:
-        shown = f"{field.path}:[{_number(field, low)} TO {_number(field, high)}]"
+        shown = _span(field, low, high)
         columns = f"{field.path}:[{_sortable(field, low)} TO {_sortable(field, high)}]"
-        return _twice(shown, columns) if self._has_columns(field.path) else shown
+        return _twice(shown, columns) if self._has_columns(field.path) and field.indexed else shown
 
     def _exists(self, path: str) -> str:
         field = self._field(path)
@@ -211,6 +217,10 @@ class _Teller:
 def _at_least(needed: int, parts: Sequence[str]) -> str:
     text = " ".join(parts)
     return f"({text})~{needed}" if needed > 0 else text
+
+
+def _set_of(field: str, values: Sequence[str]) -> str:
+    return f"{field}:({' '.join(sorted(values))})"
 
 
 def _any_of(field: str, terms: Sequence[str]) -> str:
@@ -237,6 +247,14 @@ def _pattern(query: Pattern) -> str:
         PatternKind.FUZZY: f"{query.value}~{query.fuzziness.edits_for(len(query.value))}",
     }
     return f"{query.field}:{shown[query.kind]}"
+
+
+def _span(field: Field, low: float, high: float) -> str:
+    return f"{field.path}:[{_number(field, low)} TO {_number(field, high)}]"
+
+
+def _approximated(exact: str, approximate: str) -> str:
+    return f"ApproximateScoreQuery(originalQuery={exact}, approximationQuery=Approximate({approximate}))"
 
 
 def _twice(by_index: str, by_columns: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -21,7 +22,6 @@ from antiphon.query.nodes import (
     DisMax,
     Query,
 )
-from antiphon.query.parse.fields import scored_in_must
 from antiphon.query.parse.fulltext import TYPES, TextOptions, best_of, field_boosts, text_query
 from antiphon.query.parse.options import ANY_REWRITE, CONSTANT, Body, flag, fuzziness, operator, rewrite, whole
 from antiphon.query.parse.reasons import Refused, only, refused
@@ -103,7 +103,7 @@ def boosted(query: Query, factor: float) -> Query:
         return query
     if isinstance(query, (Bool, DisMax, ConstantScore, Boosting)):
         return replace(query, boost=query.boost * factor)
-    return Bool(must=(scored_in_must(query),), boost=factor)
+    return Bool(must=(query,), boost=factor)
 
 
 class _Reader:
@@ -141,6 +141,11 @@ class _Reader:
                 if not found:
                     raise QuerySyntaxError(f'Encountered " <{joint.upper()}>"')
                 self._next += 1
+            elif run := self._run(target):
+                self._next += len(run)
+                words = Lexeme("term", " ".join(word.text for word in run))
+                found.append(("+" if target.how.operator is Operator.AND else "", leaf(words, target, self._scope)))
+                continue
             sign = ""
             if self._kind() in ("+", "-", "not"):
                 sign = "+" if self._kind() == "+" else "-"
@@ -148,6 +153,20 @@ class _Reader:
             _add(found, joint, sign, self._clause(target), target.how.operator)
         self._depth -= 1
         return _combined(found)
+
+    def _run(self, target: Target) -> list[Lexeme]:
+        """Return the bare words from here on that every field is asked for as one text: Lucene's ``MultiTerm``.
+
+        None of them where only a text field is asked, which cuts a text itself; a word before an operator binds to it.
+        """
+        field = self._scope.field(target.fields[0][0]) if len(target.fields) == 1 else None
+        if field is not None and field.family is Family.TEXT:
+            return []
+        run = list(itertools.takewhile(_is_bare, self._words[self._next :]))
+        end = self._next + len(run)
+        if run and end < len(self._words) and self._words[end].kind in ("and", "or"):
+            run.pop()
+        return run if len(run) > 1 else []
 
     def _clause(self, target: Target) -> Query:
         if self._next >= len(self._words):
@@ -181,6 +200,10 @@ class _Reader:
         return self._clause(replace(target, fields=tuple(fields)))
 
 
+def _is_bare(word: Lexeme) -> bool:
+    return word.kind == "term" and not word.wild and word.edits is None and word.boost == _BOOSTED
+
+
 def _add(found: list[tuple[str, Query]], joint: str, sign: str, query: Query, default: Operator) -> None:
     """Add a clause as Lucene's ``addClause`` does: AND also requires the clause before it."""
     if found and joint == "and" and found[-1][0] == "":
@@ -198,7 +221,7 @@ def _combined(found: list[tuple[str, Query]]) -> Query:
     if len(found) == 1 and found[0][0] != "-":
         return found[0][1]
     must, should, must_not = (tuple(query for sign, query in found if sign == wanted) for wanted in ("+", "", "-"))
-    return Bool(must=tuple(map(scored_in_must, must)), should=should, must_not=must_not)
+    return Bool(must=must, should=should, must_not=must_not)
 
 
 def leaf(word: Lexeme, target: Target, scope: Scope) -> Query:

@@ -9,7 +9,6 @@ from antiphon.errors import ParsingError
 from antiphon.query import reading
 from antiphon.query.leaves import MatchAll, MatchNone, Operator
 from antiphon.query.nodes import Bool, Query
-from antiphon.query.parse.fields import scored_in_must
 from antiphon.query.parse.fulltext import TextOptions, field_boosts
 from antiphon.query.parse.options import Body, flag, operator, whole
 from antiphon.query.parse.reasons import only, refused, unbound
@@ -127,7 +126,7 @@ class _Reader:
 def _joined(before: Query, query: Query, joint: Operator, *, apart: bool) -> Query:
     """Return the clauses so far with one more; ``apart``: what came before becomes one clause of its own."""
     if joint is Operator.AND:
-        earlier = (scored_in_must(before),) if apart or not isinstance(before, Bool) else before.must
-        return Bool(must=(*earlier, scored_in_must(query)))
+        earlier = (before,) if apart or not isinstance(before, Bool) else before.must
+        return Bool(must=(*earlier, query))
     earlier = (before,) if apart or not isinstance(before, Bool) else before.should
     return Bool(should=(*earlier, query))

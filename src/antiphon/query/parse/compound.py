@@ -3,27 +3,19 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping
 from typing import Any
 
 import orjson
 
-from antiphon.domain.field import Family, FieldType
 from antiphon.errors import AntiphonError, IllegalArgument, JsonError, ParsingError, TooManyClauses
 from antiphon.query import reading
-from antiphon.query.leaves import (
-    KeywordRange,
-    MatchNone,
-    NumberRange,
-    NumberTerms,
-)
+from antiphon.query.leaves import MatchNone
 from antiphon.query.nodes import (
     Bool,
     Boosting,
     ConstantScore,
     DisMax,
     InnerHits,
-    Named,
     Nested,
     Query,
     ScoreMode,
@@ -40,19 +32,15 @@ _NESTED_MODES = {
 
 
 def parse_bool(body: Body, scope: Scope, parse: Parse) -> Query:
-    """Return a bool; clauses of ``must`` whose score cannot matter are moved to ``filter``."""
+    """Return a bool; one that only excludes finds nothing without ``adjust_pure_negative``."""
     strict("bool", body, (*_CLAUSES, "minimum_should_match", "adjust_pure_negative"))
     clauses = {key: _clauses("bool", key, body.get(key), scope, parse) for key in _CLAUSES}
     if sum(map(len, clauses.values())) > scope.max_clauses:
         raise TooManyClauses(f"maxClauseCount is set to {scope.max_clauses}")
     if not flag(body, "adjust_pure_negative", True) and [key for key in _CLAUSES if clauses[key]] == ["must_not"]:
         return MatchNone()
-    constant = tuple(clause for clause in clauses["must"] if _score_cannot_matter(clause, scope))
     return Bool(
-        must=tuple(clause for clause in clauses["must"] if clause not in constant),
-        filter=clauses["filter"] + constant,
-        should=clauses["should"],
-        must_not=clauses["must_not"],
+        **clauses,
         minimum_should_match=reading.minimum("bool", body.get("minimum_should_match")),
         boost=reading.boost("bool", body),
     )
@@ -136,25 +124,3 @@ def _clauses(query: str, key: str, value: Any, scope: Scope, parse: Parse) -> tu
     except AntiphonError as error:
         wrapped = failed_field(query, key, error) if query == "bool" else error
         raise wrapped from error
-
-
-def _score_cannot_matter(clause: Query, scope: Scope) -> bool:
-    """True for range, and for term, terms and match on numbers, as OpenSearch 3.x moves them."""
-    match clause:
-        case Named(_, inner):
-            return _score_cannot_matter(inner, scope)
-        case NumberRange() | KeywordRange():
-            return True
-        case NumberTerms(field):
-            return _is_number(scope.mapping.fields, field)
-        case _:
-            return False
-
-
-def _is_number(fields: Mapping[str, Any], path: str) -> bool:
-    found = fields.get(path)
-    return (
-        found is not None
-        and found.family in (Family.WHOLE, Family.REAL)
-        and found.type not in (FieldType.DATE, FieldType.BOOLEAN)
-    )

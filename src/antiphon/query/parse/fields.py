@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import fnmatch
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
 from antiphon.domain.address import network
 from antiphon.domain.field import Family, Field, FieldType
+from antiphon.domain.mapping_parameters import flag
 from antiphon.domain.numbers import MAX_INT64
 from antiphon.domain.values import date_bound, term_value
 from antiphon.errors import AntiphonError, NumberFormat
@@ -75,33 +75,34 @@ def bound_of(field: Field, value: Any, scope: Scope) -> str | int | float:
         raise
 
 
-def one_term(name: str, value: Any, scope: Scope, boost: float, *, scored: bool = True) -> Query:
-    """Return the query for one exact value; ``scored`` False: a constant score on every family."""
+def one_term(name: str, value: Any, scope: Scope, boost: float) -> Query:
+    """Return the query for one exact value."""
     if name in METADATA:
         return _metadata_terms(name, [value], scope, boost)
     field = searchable(name, scope)
-    return MatchNone() if field is None else field_term(field, value, scope, boost, scored=scored)
+    return MatchNone() if field is None else field_term(field, value, scope, boost)
 
 
-def field_term(field: Field, value: Any, scope: Scope, boost: float, *, scored: bool = True) -> Query:
-    """Return the query for one exact value of a field."""
+def field_term(field: Field, value: Any, scope: Scope, boost: float) -> Query:
+    """Return the query for one exact value of a field: texts, booleans and keywords of ``use_similarity`` have BM25."""
     if field.type is FieldType.DATE:
         low, high = _date_span(field, value, scope)
-        return (
-            NumberTerms(field.path, (low,), boost) if low == high else NumberRange(field.path, low, high, boost=boost)
-        )
+        if low == high:
+            return _numbers(field, (low,), boost)
+        return NumberRange(field.path, low, high, boost=boost)
     if field.type is FieldType.IP and "/" in str(value):
         return ConstantScore(_network(field, str(value)), boost)
     typed = bound_of(field, value, scope)
     if is_beyond(field, typed):
         return MatchNone()
     if field.family is Family.TEXT:
-        return TextTerms(field.path, (str(typed),), scored, boost)
+        return TextTerms(field.path, (str(typed),), boost=boost)
     if field.family is Family.KEYWORD:
-        return KeywordTerms(field.path, (str(typed),), scored and field.type is not FieldType.IP, boost)
+        scored = field.indexed and flag(field.path, field.options, "use_similarity", default=False)
+        return KeywordTerms(field.path, (str(typed),), scored, listed=False, boost=boost)
     if field.family is Family.WHOLE and isinstance(typed, float):
         return MatchNone()
-    return NumberTerms(field.path, (_number(typed),), boost)
+    return _numbers(field, (_number(typed),), boost)
 
 
 def any_term(name: str, values: Sequence[Any], scope: Scope, boost: float) -> Query:
@@ -119,10 +120,10 @@ def any_term(name: str, values: Sequence[Any], scope: Scope, boost: float) -> Qu
     if field.family is Family.TEXT:
         return TextTerms(field.path, tuple(map(str, typed)), scored=False, boost=boost)
     if field.family is Family.KEYWORD:
-        return KeywordTerms(field.path, tuple(map(str, typed)), scored=False, boost=boost)
+        return KeywordTerms(field.path, tuple(map(str, typed)), boost=boost)
     kinds = (int, float) if field.family is Family.REAL else int
     numbers = [_number(value) for value in typed if isinstance(value, kinds) and not is_beyond(field, value)]
-    return NumberTerms(field.path, tuple(numbers), boost) if numbers else MatchNone()
+    return _numbers(field, tuple(numbers), boost) if numbers else MatchNone()
 
 
 def index_matches(pattern: str, scope: Scope) -> bool:
@@ -170,15 +171,13 @@ def date_of(
 def _dates(field: Field, values: Sequence[Any], scope: Scope, boost: float) -> Query:
     spans = list(dict.fromkeys(_date_span(field, value, scope) for value in values))
     if all(low == high for low, high in spans):
-        return NumberTerms(field.path, tuple(low for low, _ in spans), boost)
+        return _numbers(field, tuple(low for low, _ in spans), boost)
     return ConstantScore(Bool(should=tuple(NumberRange(field.path, low, high) for low, high in spans)), boost)
 
 
-def scored_in_must(query: Query) -> Query:
-    """Return the query in a form that keeps its constant score in a ``must``; for clauses no user put there."""
-    if isinstance(query, (NumberTerms, NumberRange, KeywordRange)):
-        return ConstantScore(replace(query, boost=1.0), query.boost)
-    return query
+def _numbers(field: Field, values: tuple[int | float, ...], boost: float) -> NumberTerms:
+    scored = field.type is FieldType.BOOLEAN and field.indexed and len(values) == 1
+    return NumberTerms(field.path, values, scored, boost)
 
 
 def _number(value: str | int | float) -> int | float:

@@ -173,7 +173,7 @@ def _exact(field: Field, value: Any, how: TextOptions, scope: Scope, boost: floa
             boost,
         )
     if how.kind in ("phrase_prefix", "bool_prefix"):
-        if how.kind == "bool_prefix" and worded(field):
+        if how.kind == "bool_prefix" and worded(field) and field.type is not FieldType.FLAT_OBJECT:
             return Pattern(field.path, PatternKind.PREFIX, normalized(field, reading.as_text(value)), boost=boost)
         if how.kind == "phrase_prefix":
             raise unbound(

@@ -136,6 +136,11 @@ def parse_range(body: Body, scope: Scope) -> Query:
     if field.family in (Family.TEXT, Family.KEYWORD):
         texts = [None if end is None else str(end) for end in ends]
         return KeywordRange(field.path, texts[0], texts[1], include_low, include_high, boost)
+    if field.type is FieldType.BOOLEAN:
+        inside = [
+            value for value in (0, 1) if _above(ends[0], value, include_low) and _above(value, ends[1], include_high)
+        ]
+        return any_term(name, ["true" if value else "false" for value in inside], scope, boost)
     if is_beyond(field, ends[0]):
         return MatchNone()
     numbers = [end if isinstance(end, (int, float)) and not is_beyond(field, end) else None for end in ends]
@@ -154,6 +159,11 @@ def _side(options: Body, open_key: str, closed_key: str, old_key: str, include_k
             if isinstance(value, (dict, list)):
                 raise ParsingError(f"[range] query does not support [{key}] of {reading.token(value)}")
     return value, included or value is None
+
+
+def _above(low: Any, value: Any, included: bool) -> bool:
+    """True for a value above an open (None), included or excluded bound; either side may be the bound."""
+    return low is None or value is None or low < value or (included and low == value)
 
 
 def _date_range(
