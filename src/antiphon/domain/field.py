@@ -114,9 +114,9 @@ class VectorSpec:
 
 @dataclass(frozen=True, slots=True)
 class FieldDefaults:
-    """What an index's settings say of values that do not fit: ignored whatever their field says, or made to fit.
+    """What an index's settings say of values that do not fit, where their field says nothing: ignored, or made to fit.
 
-    ``index.mapping.ignore_malformed`` and ``index.mapping.coerce``; the latter where a field says nothing.
+    ``index.mapping.ignore_malformed`` and ``index.mapping.coerce``.
     """
 
     ignore_malformed: bool = False

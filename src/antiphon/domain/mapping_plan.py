@@ -71,7 +71,7 @@ def _leaf(held: Field, definition: Mapping[str, Any], fields: Mapping[str, Field
         held.type,
         whole=held.type in _WHOLE,
         null_value=definition.get("null_value"),
-        ignore_malformed=defaults.ignore_malformed or flag(held.path, definition, "ignore_malformed", False),
+        ignore_malformed=flag(held.path, definition, "ignore_malformed", defaults.ignore_malformed),
         writers=[(each, writer) for each in (held, *subs) if (writer := writer_of(each, coerce=defaults.coerce))],
         copies=[copies] if isinstance(copies, str) else list(copies),
     )

@@ -10,7 +10,7 @@ from antiphon.engine.matches import Evaluator, Floats, Mask, Matches, Rows, ance
 from antiphon.engine.table import Table
 from antiphon.engine.vectors import nearest
 from antiphon.errors import IllegalArgument, QueryShardError
-from antiphon.query import Knn
+from antiphon.query import Knn, Nested, Query
 
 
 def knn_matches(evaluator: Evaluator, table: Table, query: Knn) -> Matches:
@@ -29,7 +29,7 @@ def knn_rows(evaluator: Evaluator, table: Table, query: Knn) -> tuple[Rows, Floa
     vector = _checked(field, evaluator.vectors[query.slot])
     allowed = table.alive
     if query.filter is not None:
-        allowed = allowed & evaluator.mask(table, query.filter)
+        allowed = allowed & _passing(evaluator, table, query.filter)
     if query.k is None:
         rows, scores = _radial(table, query, field, vector, allowed)
     elif table.path:
@@ -37,6 +37,15 @@ def knn_rows(evaluator: Evaluator, table: Table, query: Knn) -> tuple[Rows, Floa
     else:
         rows, scores = _nearest(table, query, vector, query.k, None if allowed.all() else allowed)
     return rows, scores * np.float32(query.boost)
+
+
+def _passing(evaluator: Evaluator, table: Table, condition: Query) -> Mask:
+    """Return the rows that a filter lets pass: it asks their documents, a ``nested`` query on their path them alone."""
+    if isinstance(condition, Nested) and condition.path == table.path:
+        return evaluator.mask(table, condition.query)
+    documents = evaluator.view.tables[""]
+    passing = evaluator.mask(documents, condition)
+    return passing[ancestor_rows(evaluator.view, table, "")] if table.path else passing
 
 
 def vector_field(table: Table, path: str) -> Field:

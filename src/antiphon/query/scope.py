@@ -27,8 +27,7 @@ class Scope:
     """One index at one moment (``now_ms``: epoch milliseconds).
 
     ``slots`` collects the vectors that the parsed queries want, in order: read it after ``parse_query``.
-    ``parse_search`` uses slots of its own. ``level`` is the nested path the query stands at, and ``outer`` is True
-    inside a k-NN filter, where fields of the enclosing levels may be named too.
+    ``parse_search`` uses slots of its own. ``level`` is the nested path the query stands at.
     """
 
     mapping: IndexMapping
@@ -41,7 +40,6 @@ class Scope:
     models: DefaultModels = field(default_factory=DefaultModels)
     slots: list[Slot] = field(default_factory=list)
     level: str = ""
-    outer: bool = False
     depth: int = 0
 
     def fresh(self) -> Scope:
@@ -51,10 +49,6 @@ class Scope:
     def at(self, path: str) -> Scope:
         """Return the scope of a query on the objects of a nested path; slots are shared."""
         return replace(self, level=path)
-
-    def within(self) -> Scope:
-        """Return the scope of a k-NN filter."""
-        return replace(self, outer=True)
 
     def deeper(self) -> Scope:
         """Return the scope one clause further down."""
@@ -74,6 +68,4 @@ class Scope:
 
     def sees(self, found: Field) -> bool:
         """True when a query at this level can match on the field."""
-        if found.nested == self.level:
-            return True
-        return self.outer and (found.nested == "" or self.level.startswith(found.nested + "."))
+        return found.nested == self.level

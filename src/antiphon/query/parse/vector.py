@@ -210,8 +210,9 @@ def _nearest(
 
 
 def _filter(query: str, body: Any, scope: Scope, parse: Parse) -> Query:
+    """Return the filter, which asks documents, wherever the vector stands."""
     try:
-        return parse(body, scope.within())
+        return parse(body, scope.at(""))
     except AntiphonError as error:
         raise (failed_field(query, "filter", error) if query == "knn" else error) from error
 
