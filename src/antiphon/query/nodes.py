@@ -262,8 +262,9 @@ class Nested:
 
 @dataclass(frozen=True, slots=True)
 class Knn:
-    """The k nearest of those that pass ``filter`` (asked of documents, if ``Nested`` on their path objects); or all within ``max_distance``, or above ``min_score``.
+    """The k nearest of those that pass ``filter``; or all within ``max_distance``, or above ``min_score``.
 
+    The filter asks documents; one that is ``Nested`` on the field's own path asks the objects themselves.
     Exactly one of the three is given. ``slot`` numbers the query vector in the plan. On a nested field k counts
     parents, each by its best object, all of whose objects match with ``expand_nested``.
     """
