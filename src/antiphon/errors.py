@@ -445,15 +445,13 @@ class ReduceError(AntiphonError):
 
 
 class SearchPhaseError(AntiphonError):
-    """What stopped a search: on a shard, whose ``index`` the metadata of ``failure`` name, or when all had answered."""
+    """What stopped a search: ``failure`` as found on ``node_id``, None: once all had answered; in ``index``, if in one."""
 
     type = "search_phase_execution_exception"
 
-    def __init__(self, failure: AntiphonError, node_id: str) -> None:
-        reason = "all shards failed" if "index" in failure.metadata else "The phase has failed"
-        super().__init__(reason, cause=failure.cause or failure)
-        self.failure = failure
-        self.node_id = node_id
+    def __init__(self, failure: AntiphonError, node_id: str | None, index: str | None = None) -> None:
+        super().__init__("The phase has failed" if node_id is None else "all shards failed", cause=failure)
+        self.failure, self.node_id, self.index = failure, node_id, index
         self.status = failure.status
 
 

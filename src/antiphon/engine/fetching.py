@@ -184,7 +184,7 @@ def _fields(table: Table, fetch: Fetch, stored: StoredDocument, source: Mapping[
     if not fetch.fields and not fetch.docvalue_fields:
         return {}
     rows = table.mapping.typed(stored.id, source)[0].rows
-    own = [row for row in rows if row.nested == table.path][:1]
+    own = [_in_order(row) for row in rows if row.nested == table.path][:1]
     shown: dict[str, list[Any]] = {}
     for requests, among in ((fetch.fields, rows), (fetch.docvalue_fields, own)):
         for request in requests:
@@ -193,6 +193,16 @@ def _fields(table: Table, fetch: Fetch, stored: StoredDocument, source: Mapping[
                 if values:
                     shown[name] = values
     return shown
+
+
+def _in_order(row: TypedRow) -> TypedRow:
+    """Return a row as columns keep it: numbers and keywords in order, no keyword twice."""
+    return replace(
+        row,
+        keywords={path: sorted(set(values)) for path, values in row.keywords.items()},
+        wholes={path: sorted(values) for path, values in row.wholes.items()},
+        reals={path: sorted(values) for path, values in row.reals.items()},
+    )
 
 
 def _shown(field: Field, row: TypedRow, request: FieldRequest, source: Mapping[str, Any]) -> list[Any]:
@@ -206,7 +216,9 @@ def _shown(field: Field, row: TypedRow, request: FieldRequest, source: Mapping[s
         case Family.WHOLE:
             return [_whole(field, value, request.format) for value in row.wholes.get(field.path, ())]
         case Family.VECTOR:
-            return [] if field.path not in row.vectors else [row.vectors[field.path].tolist()]
+            # as source values are spelled: a vector's numbers one by one, the vectors of objects each by itself
+            vector = [float(str(number)) for number in row.vectors.get(field.path, ())]
+            return [vector] if vector and field.nested else vector
         case Family.FEATURES:
             return [row.features[field.path]] if field.path in row.features else []
         case Family.NONE if row.nested:

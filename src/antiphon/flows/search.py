@@ -281,6 +281,7 @@ class Searcher:
             index.name,
             self._ports.clock(),
             default_field=tuple(setting(index.settings, "index.query.default_field")),
+            max_rescore_window=setting_number(index.settings, "index.max_rescore_window"),
             max_result_window=(1 << 31) if deep else setting_number(index.settings, "index.max_result_window"),
             max_terms=setting_number(index.settings, "index.max_terms_count"),
             models=models,
@@ -323,8 +324,9 @@ class Searcher:
     def _failed(self, error: AntiphonError, index: Index) -> SearchPhaseError:
         if isinstance(error, SearchPhaseError):
             return error
-        error.metadata |= {"index": index.name, "index_uuid": index.uuid}
-        return SearchPhaseError(error, self._ports.catalog.node_id())
+        if isinstance(error, QueryShardError):
+            error.metadata |= {"index": index.name, "index_uuid": index.uuid}
+        return SearchPhaseError(error, self._ports.catalog.node_id(), index.name)
 
 
 def _check_scroll(body: Mapping[str, Any]) -> None:

@@ -129,7 +129,7 @@ def _page(plan: Plan, shards: Sequence[Shard], results: Sequence[ShardResult], r
         try:
             ranked = fused(bound.fusion, search, results)
         except AntiphonError as error:
-            raise SearchPhaseError(error, "") from error
+            raise SearchPhaseError(error, None) from error
         best = [one.score for one in ranked if one.score is not None] if ranked else [0.0]
         if search.min_score is not None and total is not None:
             total, exact = len(ranked), True

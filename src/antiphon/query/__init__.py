@@ -71,7 +71,7 @@ from antiphon.query.nodes import (
 from antiphon.query.page import Page, PageHit
 from antiphon.query.parse.clause import parse_query
 from antiphon.query.parse.fetch import parse_source
-from antiphon.query.parse.reasons import is_shard_failure
+from antiphon.query.parse.reasons import ShardParse, is_shard_failure
 from antiphon.query.parse.search import parse_search
 from antiphon.query.partial import BucketPartial, BucketsPartial, MetricPartial, Partial, SinglePartial, TopHitsPartial
 from antiphon.query.pattern import compiled_pattern
@@ -180,6 +180,7 @@ __all__ = [
     "ScriptScore",
     "Search",
     "SearchHit",
+    "ShardParse",
     "ShardResult",
     "SinglePartial",
     "Slot",

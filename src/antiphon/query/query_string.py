@@ -89,7 +89,7 @@ def parse_query_string(body: Body, scope: Scope) -> Query:
     try:
         found = _Reader(lexemes(text), target, scope).whole()
     except QuerySyntaxError as error:
-        cause = ParseError(f"Cannot parse '{text}': {error.reason}")
+        cause = QuerySyntaxError(f"Cannot parse '{text}': {error.reason}")
         raise QueryShardError(f"Failed to parse query [{text}]", cause=cause) from error
     boost = reading.boost("query_string", body)
     if how.minimum_should_match is not None and isinstance(found, Bool) and found.should:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from antiphon.errors import IllegalArgument
+from antiphon.errors import ParseError
 
 _SPACE = re.compile(r"\s+")
 _OPERATOR = re.compile(r"(AND|OR|NOT)(?=[\s(+\-!]|$)|&&|\|\||[+!()-]")
@@ -21,7 +21,7 @@ _WORDS = {"AND": "and", "&&": "and", "OR": "or", "||": "or", "NOT": "not", "!": 
 _COMPARED = {">": "gt", ">=": "gte", "<": "lt", "<=": "lte"}
 
 
-class QuerySyntaxError(IllegalArgument):
+class QuerySyntaxError(ParseError):
     """A text that is no query; the clause turns it into a failed query."""
 
 

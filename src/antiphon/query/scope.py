@@ -35,6 +35,7 @@ class Scope:
     now_ms: int = 0
     default_field: tuple[str, ...] = ("*",)
     max_result_window: int = 10_000
+    max_rescore_window: int = 10_000
     max_clauses: int = 1_024
     max_terms: int = 65_536
     models: DefaultModels = field(default_factory=DefaultModels)

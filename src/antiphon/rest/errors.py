@@ -13,6 +13,7 @@ from antiphon.errors import (
     ReduceError,
     SearchPhaseError,
 )
+from antiphon.query import ShardParse
 from antiphon.rest.call import Reply
 
 _JAVA = frozenset({
@@ -61,15 +62,16 @@ def _describe(error: AntiphonError) -> dict[str, Any]:
 
 def _search_phase(error: SearchPhaseError) -> dict[str, Any]:
     failure = error.failure
-    index = failure.metadata.get("index")
-    shard = {"shard": 0, "index": index, "node": error.node_id, "reason": _chain(failure)}
+    root = _root(failure)
+    shard = {"shard": 0, "index": error.index, "node": error.node_id, "reason": _chain(failure)}
     return {
-        "root_cause": [] if index is None else [_describe(_root(failure))],
+        "root_cause": [] if error.node_id is None else [_describe(root)],
         **_describe(error),
         "phase": "query",
         "grouped": True,
-        "failed_shards": [] if index is None else [shard],
-        "caused_by": _chain(failure.cause or failure),
+        "failed_shards": [] if error.node_id is None else [shard],
+        # one of Java's own is wrapped into another of the same words on its way from the shard
+        "caused_by": _describe(root) | {"caused_by": _chain(root)} if root.type in _JAVA else _chain(root),
     }
 
 
@@ -77,7 +79,7 @@ def _root(error: AntiphonError) -> AntiphonError:
     """The innermost of OpenSearch's own exceptions; a content parse error only stands for its cause."""
     while (
         error.cause is not None
-        and not isinstance(error, QueryShardError)
+        and (not isinstance(error, QueryShardError) or isinstance(error.cause, ShardParse))
         and (isinstance(error, ContentParse) or not ({error.type, error.cause.type} & _JAVA))
     ):
         error = error.cause

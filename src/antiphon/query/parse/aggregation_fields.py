@@ -82,8 +82,8 @@ def order_of(body: Body, below: Below, default: Order) -> Order:
             name = {"_term": "_key", "_time": "_key"}.get(key, key)
             if not name.startswith("_") and re.split(r"[.>]", name)[0] not in below:
                 raise ShardArgument(
-                    f"Invalid aggregator order path [{key}]. The provided aggregation "
-                    f"[{re.split('[.>]', name)[0]}] either does not exist, or is a pipeline aggregation"
+                    f"Invalid aggregation order path [{key}]. The provided aggregation [{re.split('[.>]', name)[0]}] "
+                    "either does not exist, or is a pipeline aggregation and cannot be used to sort the buckets."
                 )
             found.append((name, str(direction).lower() == "desc"))
     return tuple(found) if any(name == "_key" for name, _ in found) else (*found, ("_key", False))

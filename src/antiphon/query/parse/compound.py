@@ -22,7 +22,7 @@ from antiphon.query.nodes import (
 )
 from antiphon.query.parse.inner_hits import parse_inner_hits
 from antiphon.query.parse.options import Body, Parse, flag, nested_field
-from antiphon.query.parse.reasons import failed_field, only, strict
+from antiphon.query.parse.reasons import failed_field, only, strict, unbound
 from antiphon.query.scope import Scope
 
 _CLAUSES = ("must", "filter", "should", "must_not")
@@ -36,7 +36,8 @@ def parse_bool(body: Body, scope: Scope, parse: Parse) -> Query:
     strict("bool", body, (*_CLAUSES, "minimum_should_match", "adjust_pure_negative"))
     clauses = {key: _clauses("bool", key, body.get(key), scope, parse) for key in _CLAUSES}
     if sum(map(len, clauses.values())) > scope.max_clauses:
-        raise TooManyClauses(f"maxClauseCount is set to {scope.max_clauses}")
+        reason = f"maxClauseCount is set to {scope.max_clauses}"
+        raise unbound(reason, TooManyClauses(reason))
     if not flag(body, "adjust_pure_negative", True) and [key for key in _CLAUSES if clauses[key]] == ["must_not"]:
         return MatchNone()
     return Bool(

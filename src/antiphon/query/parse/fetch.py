@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+from antiphon.domain.field import Family
 from antiphon.domain.source import SourceFilter
 from antiphon.errors import IllegalArgument, ParsingError
 from antiphon.query import reading
@@ -15,6 +16,7 @@ from antiphon.query.nodes import (
 )
 from antiphon.query.parse.options import Body, Parse
 from antiphon.query.parse.reasons import ShardArgument, refused
+from antiphon.query.parse.sort import text_fields_are_not_sorted
 from antiphon.query.scope import Scope
 
 KEYS = reading.words(
@@ -38,7 +40,7 @@ def parse_fetch(body: Body, scope: Scope, parse: Parse) -> Fetch:
     return Fetch(
         source=SourceFilter(enabled=False) if none else source,
         fields=_requests("fields", body.get("fields")),
-        docvalue_fields=_requests("docvalue_fields", body.get("docvalue_fields")),
+        docvalue_fields=_columns(body.get("docvalue_fields"), scope),
         no_stored=none,
         highlight=() if body.get("highlight") is None else _highlight(body["highlight"], scope, parse),
         explain=_flag(body, "explain"),
@@ -88,6 +90,16 @@ def _requests(key: str, value: Any) -> tuple[FieldRequest, ...]:
         else:
             found.append(FieldRequest(reading.text(key, item)))
     return tuple(found)
+
+
+def _columns(value: Any, scope: Scope) -> tuple[FieldRequest, ...]:
+    """Return what ``docvalue_fields`` asks for; ShardArgument for a text field, which has none."""
+    found = _requests("docvalue_fields", value)
+    for request in found:
+        field = scope.mapping.field(request.pattern)
+        if field is not None and field.family is Family.TEXT:
+            raise text_fields_are_not_sorted(request.pattern)
+    return found
 
 
 def _highlight(value: Any, scope: Scope, parse: Parse) -> tuple[HighlightField, ...]:

@@ -23,7 +23,7 @@ from antiphon.query.leaves import (
     TextTerms,
 )
 from antiphon.query.nodes import Bool, ConstantScore, Query
-from antiphon.query.parse.reasons import refused, unbound
+from antiphon.query.parse.reasons import ShardParse, refused, unbound
 from antiphon.query.scope import Scope
 
 METADATA = frozenset({"_id", "_index"})
@@ -152,20 +152,21 @@ def worded(field: Field) -> bool:
 
 
 def _date_span(field: Field, value: Any, scope: Scope) -> tuple[int, int]:
-    low, high = (
-        date_of(field, value, scope, format_=None, time_zone=None, round_up=round_up) for round_up in (False, True)
-    )
+    try:
+        low, high = (date_of(field, value, scope, format_=None, time_zone=None, round_up=up) for up in (False, True))
+    except ShardParse as error:
+        raise unbound(error.reason, error) from error
     return low, high
 
 
 def date_of(
     field: Field, value: Any, scope: Scope, *, format_: str | None, time_zone: str | None, round_up: bool
 ) -> int:
-    """Return the epoch milliseconds of a date of the query; an unreadable one is a failed query."""
+    """Return the epoch milliseconds of a date of the query; ShardParse for an unreadable one."""
     try:
         return date_bound(field, value, format=format_, time_zone=time_zone, now_ms=scope.now_ms, round_up=round_up)
     except AntiphonError as error:
-        raise unbound(error.reason, error) from error
+        raise ShardParse(error.reason, cause=error.cause) from error
 
 
 def _dates(field: Field, values: Sequence[Any], scope: Scope, boost: float) -> Query:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from antiphon.errors import IllegalArgument, ParsingError
+from antiphon.errors import IllegalArgument, IllegalState, ParsingError
 from antiphon.query import reading
 from antiphon.query.leaves import Fuzziness, Operator
 from antiphon.query.nodes import Query
@@ -112,4 +112,5 @@ def rewrite(options: Body, key: str, kept: str) -> int | None:
 def nested_field(path: str, scope: Scope) -> None:
     """A failed query unless ``path`` is a nested object of the mapping."""
     if path not in scope.mapping.nested_paths:
-        raise unbound(f"[nested] failed to find nested object under path [{path}]")
+        reason = f"[nested] failed to find nested object under path [{path}]"
+        raise unbound(reason, IllegalState(reason))

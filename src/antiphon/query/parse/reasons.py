@@ -9,6 +9,7 @@ from antiphon.errors import (
     AntiphonError,
     ContentParse,
     IllegalArgument,
+    ParseError,
     ParsingError,
     QueryShardError,
     ScriptError,
@@ -28,6 +29,10 @@ class NamedObjectNotFound(IllegalArgument):
     """The cause that OpenSearch gives to an unknown query or aggregation."""
 
     type = "named_object_not_found_exception"
+
+
+class ShardParse(ParseError):
+    """A date that cannot be read, which OpenSearch finds on the shard."""
 
 
 class ShardArgument(IllegalArgument):
@@ -51,7 +56,7 @@ def unbound(reason: str, cause: AntiphonError | None = None) -> QueryShardError:
 
 def is_shard_failure(error: AntiphonError) -> bool:
     """True for an error that OpenSearch raises on a shard: answer it as ``all shards failed``."""
-    return isinstance(error, (QueryShardError, TooManyClauses, ScriptError, ShardArgument))
+    return isinstance(error, (QueryShardError, TooManyClauses, ScriptError, ShardArgument, ShardParse))
 
 
 def failed_field(query: str, key: str, error: AntiphonError) -> AntiphonError:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from antiphon.domain.field import Family
+from antiphon.domain.field import Family, FieldType
 from antiphon.errors import IllegalArgument, ParsingError
 from antiphon.query import reading
 from antiphon.query.nodes import SortKey
@@ -15,7 +15,7 @@ from antiphon.query.parse.hybrid import Legs, parse_legs
 from antiphon.query.parse.inner_hits import parse_inner_hits
 from antiphon.query.parse.options import Body
 from antiphon.query.parse.reasons import ShardArgument, refused
-from antiphon.query.parse.sort import parse_sort, text_fields_are_not_sorted
+from antiphon.query.parse.sort import parse_sort
 from antiphon.query.scope import Scope
 from antiphon.query.search import Collapse, Rescore, Search
 
@@ -34,6 +34,7 @@ _REFUSED = {
     "runtime_mappings": "map the field, or compute the value at ingest",
     "knn": "put the [knn] clause into [query]",
 }
+_NOT_COLLAPSED = (FieldType.DATE, FieldType.BOOLEAN, FieldType.IP, FieldType.FLAT_OBJECT)
 _RESCORE_MODES = ("total", "multiply", "avg", "max", "min")
 
 
@@ -143,9 +144,7 @@ def _collapse(value: Any, scope: Scope) -> Collapse:
     field = scope.field(name)
     if field is None:
         raise ShardArgument(f"no mapping found for `{name}` in order to collapse on")
-    if field.family is Family.TEXT:
-        raise text_fields_are_not_sorted(name)
-    if field.family not in (Family.KEYWORD, Family.WHOLE, Family.REAL):
+    if field.family not in (Family.KEYWORD, Family.WHOLE, Family.REAL) or field.type in _NOT_COLLAPSED:
         raise ShardArgument(f"unknown type for collapse field `{name}`, only keywords and numbers are accepted")
     inner = body.get("inner_hits")
     groups = [] if inner is None else inner if isinstance(inner, list) else [inner]
@@ -172,13 +171,24 @@ def _rescore(value: Any, sort: tuple[SortKey, ...], scope: Scope) -> tuple[Resco
         found.append(
             Rescore(
                 parse_query(query.get("rescore_query"), scope),
-                reading.integer("window_size", body.get("window_size", 10)),
+                _rescore_window(body, scope),
                 reading.number("query_weight", query.get("query_weight", 1.0)),
                 reading.number("rescore_query_weight", query.get("rescore_query_weight", 1.0)),
                 mode,
             )
         )
     return tuple(found)
+
+
+def _rescore_window(body: Body, scope: Scope) -> int:
+    window, most = reading.integer("window_size", body.get("window_size", 10)), scope.max_rescore_window
+    if window > most:
+        raise ShardArgument(
+            f"Rescore window [{window}] is too large. It must be less than [{most}]. This prevents allocating massive "
+            "heaps for storing the results to be rescored. This limit can be set by changing the "
+            "[index.max_rescore_window] index level setting."
+        )
+    return window
 
 
 def _slice(value: Any) -> tuple[int, int]:

@@ -10,7 +10,7 @@ from antiphon.query import reading
 from antiphon.query.nodes import Query, SortKey
 from antiphon.query.parse.fields import date_of, value_of
 from antiphon.query.parse.options import Body, Parse
-from antiphon.query.parse.reasons import ShardArgument, refused, unbound
+from antiphon.query.parse.reasons import ShardArgument, refused
 from antiphon.query.scope import Scope
 
 SPECIAL = ("_score", "_doc", "_id", "_seq_no", "_index", "_shard_doc")
@@ -84,7 +84,7 @@ def _field_key(name: str, descending: bool, options: Body, scope: Scope, parse: 
     if mode is not None and mode not in _MODES:
         raise IllegalArgument(f"Unknown SortMode [{mode}]")
     if mode in ("avg", "sum", "median") and field.family is Family.KEYWORD:
-        raise unbound(f"we only support AVG, MEDIAN and SUM on number based fields, not on [{name}]")
+        raise QueryShardError("we only support AVG, MEDIAN and SUM on number based fields")
     path, kept = _nested(field, options, scope, parse)
     format_ = options.get("format")
     return SortKey(

@@ -260,11 +260,9 @@ def pattern_query(
         return MatchAll(boost) if index_matches(star, scope) else MatchNone()
     field = searchable(name, scope) if name != "_id" else None
     if name == "_id" or (field is not None and not worded(field)):
-        kind_name = "_id" if field is None else field.type.value
-        raise unbound(
-            f"Can only use {kind.value} queries on keyword, text and wildcard fields - not on [{name}] which is of "
-            f"type [{kind_name}]"
-        )
+        of_type = "_id" if field is None else field.type.value
+        reason = f"queries on keyword and text fields - not on [{name}] which is of type [{of_type}]"
+        raise QueryShardError(f"Can only use {kind.value} {reason}")
     if field is None:
         return MatchNone()
     pattern = Pattern(field.path, kind, normalized(field, value), case_insensitive=case_insensitive, boost=boost)
