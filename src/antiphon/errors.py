@@ -445,7 +445,7 @@ class ReduceError(AntiphonError):
 
 
 class SearchPhaseError(AntiphonError):
-    """What stopped a search: ``failure`` as found on ``node_id``, None: once all had answered; in ``index``, if in one."""
+    """What stopped a search: ``failure`` as found, in an ``index`` if in one; ``node_id`` None: once all had answered."""
 
     type = "search_phase_execution_exception"
 

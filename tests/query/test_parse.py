@@ -96,7 +96,7 @@ TAG_X = KeywordTerms("tag", ("x",), listed=False)
         ({"knn": {"nowhere": {"vector": [1, 2], "k": 1, "ignore_unmapped": True}}}, MatchNone()),
         ({"terms_set": {"tag": {"terms": ["x"], "minimum_should_match_script": {
             "source": "Math.max(params.num_terms, doc[params.field].size())", "params": {"field": "tag"}}}}},
-         TermsSet((TAG_X,), Binary(BinaryOperator.MAXIMUM, Literal(1.0), DocSize("tag")))),
+         TermsSet((TAG_X,), Binary(BinaryOperator.MAXIMUM, Literal(1.0, whole=True), DocSize("tag")))),
         ({"query_string": {"query": "*x~2*", "fields": ["tag"]}},
          Bool(should=(Pattern("tag", PatternKind.WILDCARD, "*x"), ConstantScore(Exists(("tag",)))))),
         ({"query_string": {"query": "a AND NOT b", "default_field": "body"}},
