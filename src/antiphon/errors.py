@@ -445,7 +445,7 @@ class ReduceError(AntiphonError):
 
 
 class SearchPhaseError(AntiphonError):
-    """What stopped a search: ``failure`` as found, in an ``index`` if in one; ``node_id`` None: once all had answered."""
+    """What stopped a search: ``failure``, in an ``index`` if in one; ``node_id`` None: once all had answered."""
 
     type = "search_phase_execution_exception"
 
