@@ -141,7 +141,7 @@ def _core() -> Iterator[Setting]:
     yield Setting("script.max_compilations_rate", SettingType.TEXT, "75/5m")
     yield Setting("knn.memory.circuit_breaker.limit", SettingType.TEXT, "50%")
     yield _count("knn.algo_param.index_thread_qty", 1, 1, 32)
-    yield from _switches("false", "plugins.neural_search.", "hybrid_search_disabled")
+    yield from _switches("false", "plugins.neural_search.", "stats_enabled")
     yield Setting("logger.*", SettingType.TEXT, "")
 
 

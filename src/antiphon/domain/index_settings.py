@@ -80,6 +80,8 @@ def _table() -> Iterator[Setting]:
     yield from _rows(integer, dynamic, "knn.advanced.approximate_threshold=0", low=-1)
     yield from _rows(integer, dynamic, "knn.advanced.filtered_exact_search_threshold=-1", low=-1)
     yield from _rows(integer, dynamic, "neural_search.semantic_ingest_batch_size=10", low=1, high=100)
+    # of no effect in 3.6 as here
+    yield from _rows(integer, dynamic, "neural_search.hybrid_collapse_docs_per_group_per_subquery=0", low=0, high=1000)
     yield from _rows(boolean, static, "load_fixed_bitset_filters_eagerly=true soft_deletes.enabled=true")
     yield from _rows(integer, static, "number_of_routing_shards=1 routing_partition_size=1", low=1)
     yield from _rows(text, static, "codec.compression_level=3 shard.check_on_startup=false")

@@ -243,21 +243,19 @@ def _collapsed(
 ) -> tuple[NDArray[np.int64], list[Any] | None]:
     """Cut to ``limit``, one hit per collapse value; return the positions and the values.
 
-    Of a hybrid all hits with one of the first values are kept: which is the best is known when the legs are one.
+    Of a hybrid all are kept, with their values: which is the best of its value is known when the legs are one.
     """
     if asked.collapse is None:
         return order[:limit], None
+    if asked.hybrid:
+        return order[:limit], collapse_values(evaluator, asked.collapse.field, rows[order[:limit]])
     values = collapse_values(evaluator, asked.collapse.field, rows[order])
     seen: set[Any] = set()
     kept: list[int] = []
     for at, value in enumerate(values):
-        if value in seen:
-            if not asked.hybrid:
-                continue
-        elif len(seen) == limit:
-            if not asked.hybrid:
+        if value not in seen:
+            seen.add(value)
+            kept.append(at)
+            if len(kept) == limit:
                 break
-            continue
-        seen.add(value)
-        kept.append(at)
     return order[kept], [values[at] for at in kept]

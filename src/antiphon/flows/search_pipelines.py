@@ -18,7 +18,7 @@ _NONE = "_none"
 
 @dataclass(frozen=True, slots=True)
 class BoundPipeline:
-    """A pipeline with its fusion read; without a phase processor hybrid queries get min_max and the mean."""
+    """A pipeline with its first fusion read; without a phase processor hybrid queries get min_max and the mean."""
 
     pipeline: SearchPipeline
     fusion: FusionSpec
@@ -55,4 +55,4 @@ class SearchPipelines(Definitions[BoundPipeline]):
 def _bound(pipeline_id: str, body: object) -> BoundPipeline:
     pipeline = read_search_pipeline(pipeline_id, body)
     specs = [parse_fusion(processor.type, dict(processor.options)) for processor in pipeline.phase]
-    return BoundPipeline(pipeline, specs[-1] if specs else ScoreFusion())
+    return BoundPipeline(pipeline, specs[0] if specs else ScoreFusion())

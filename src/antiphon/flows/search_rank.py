@@ -139,8 +139,7 @@ def _collapsed(search: Search, ranked: list[Ranked]) -> list[Ranked]:
 
 
 def _combined(spec: FusionSpec, search: Search, legs: Sequence[Sequence[Ranked]]) -> list[Ranked]:
-    depth = None if search.collapse else max(search.pagination_depth or search.size, 1)
-    kept = [sorted(leg, key=lambda one: -(one.score or 0.0))[:depth] for leg in legs]
+    kept = [sorted(leg, key=lambda one: -(one.score or 0.0)) for leg in legs]
     known = {(one.shard, one.row): one for leg in kept for one in leg}
     scored = [
         ([(one.shard, one.row) for one in leg], np.array([one.score or 0.0 for one in leg], np.float32)) for leg in kept

@@ -289,8 +289,8 @@ def parse_neural_sparse(body: Body, scope: Scope) -> Query:
     """Return the dot product of given token weights with a rank_features field."""
     name, options = one_vector_field("neural_sparse", body)
     for key in options:
-        if key not in _SPARSE:
-            raise ParsingError(f"[neural_sparse] query does not support [{key}]")
+        if key not in _SPARSE or (key == "query_tokens" and isinstance(options[key], str)):
+            raise ParsingError(f"[neural_sparse] query does not support [{key}] field")
     tokens = options.get("query_tokens")
     if tokens is None and options.get("query_text") is None:
         raise IllegalArgument(
@@ -300,13 +300,11 @@ def parse_neural_sparse(body: Body, scope: Scope) -> Query:
         given = next((key for key in ("model_id", "analyzer") if options.get(key) is not None), "analyzer bert-uncased")
         raise refused(f"neural_sparse with {given}", "give the token weights as [query_tokens]")
     field = scope.field(name)
-    if field is None:
-        return MatchNone()
-    if field.type is not FieldType.RANK_FEATURES:
+    if field is None or field.type is not FieldType.RANK_FEATURES:
         raise unbound("[neural_sparse] query only works on [rank_features] fields")
     weights = reading.an_object("query_tokens", tokens)
     found = tuple((token, reading.number(token, weight)) for token, weight in weights.items())
-    for token, weight in found:
+    for _, weight in found:
         if not 0 < weight <= 64:
-            raise IllegalArgument(f"weight must be in (0, 64], got: {weight} for token [{token}]")
+            raise unbound(f"weight must be in (0, 64.0], got: {weight}")
     return Sparse(field.path, found, reading.boost("neural_sparse", options)) if found else MatchNone()
