@@ -336,6 +336,11 @@ def test_pull_without_a_model_leaves_the_pipelines(
         (["push", "x", "--to", "ftp://h"], "is no address of a server"),
         (["push", "x", "--to", "http://me@127.0.0.1:1"], "the password of me at http://127.0.0.1:1 is missing"),
         (["push", "x", "--to", "OTHER", "--ca-cert", "f", "--insecure"], "--ca-cert and --insecure exclude each other"),
+        (
+            ["push", "x", "--to", "OTHER", "--connect", "--keep-model-ids"],
+            "--keep-model-ids and --connect exclude each",
+        ),
+        (["connect", "x", "--to", "OTHER", "--address", "http://me:pw@h"], "--address http://h must hold no user"),
         (["pull", "nothing-such", "--from", "OTHER"], "there is no index [nothing-such] on Antiphon"),
         (["diff", "x", "--to", "OTHER", "--queries", "nowhere.txt"], "No such file or directory: nowhere.txt"),
     ],

@@ -75,8 +75,8 @@ def push(
     from antiphon import transfer
 
     options = transfer.Options(_lines(queries), count, k, min_overlap)
-    if via_url is not None and connected:
-        raise IllegalArgument("--via-url and --connect exclude each other")
+    if connected and (via_url is not None or keep_model_ids):
+        raise IllegalArgument(f"--{'keep-model-ids' if keep_model_ids else 'via-url'} and --connect exclude each other")
     how = transfer.How(via_url, _address(address, url, connected=connected), engine, keep_model_ids, apply_settings)
     endpoint = other_server(to, "--to", ca_cert, insecure=insecure)
     with _working(url, endpoint, dry_run=dry_run, as_json=as_json) as work:
@@ -172,16 +172,11 @@ def connect(
     """Let a cluster's own pipelines and neural queries embed by this server, by connector and remote model."""
     from antiphon import transfer
 
+    reached = _address(address, url, connected=True) or url
     endpoint = other_server(to, "--to", ca_cert, insecure=insecure)
     with _working(url, endpoint, "nothing changed", dry_run=dry_run, as_json=as_json) as work:
         source = work.model_of(model)
-        made = transfer.connect(
-            source,
-            _address(address, url, connected=True) or url,
-            work.target,
-            work.journal,
-            apply_settings=apply_settings,
-        )
+        made = transfer.connect(source, reached, work.target, work.journal, apply_settings=apply_settings)
         work.journal.facts["models"] = made
         for role, model_id in made.items():
             work.journal.note(f"{_USES[role]}: model_id {model_id}")
@@ -191,7 +186,10 @@ def _address(address: str | None, url: str, *, connected: bool) -> str | None:
     """Return where the cluster reaches the server here, None when it shall not."""
     if address is not None and not connected:
         raise IllegalArgument("--address is for --connect")
-    return read_endpoint(address or url, "--address").url if connected else None
+    endpoint = read_endpoint(address or url, "--address")
+    if address is not None and endpoint.user is not None:
+        raise IllegalArgument(f"--address {endpoint.url} must hold no user: a connector would show the password")
+    return endpoint.url if connected else None
 
 
 _USES = {

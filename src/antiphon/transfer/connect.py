@@ -26,6 +26,8 @@ from antiphon.transfer.vectors import PROBES, Agreement
 
 _TRUSTED = "plugins.ml_commons.trusted_connector_endpoints_regex"
 _PRIVATE = "plugins.ml_commons.connector.private_ip_enabled"
+_NOT_IN_NAMES = re.compile(r"[^\w .,!?():@\-'/\"]", re.ASCII)
+"""What 3.x refuses in names, such as the brackets of IPv6."""
 _RESULT = "$.inference_results[*].output[0].data"
 
 
@@ -96,7 +98,7 @@ def _private(address: str) -> bool:
 
 
 def _remote_model(model: SourceModel, way: _Way, address: str, target: Side, journal: Journal) -> str | None:
-    name = f"{model.name}{way.title} by Antiphon at {address}"
+    name = _NOT_IN_NAMES.sub("-", f"{model.name}{way.title} by Antiphon at {address}")
     wanted = _connector(model, way, name, address)
     connector_id = _find(target, "connectors", name, wanted["actions"])
     if connector_id is None:
