@@ -18,7 +18,7 @@ from antiphon.transfer.side import Side
 _PREFIX = "plugins.ml_commons."
 _PLUGINS = (("ml", "opensearch-ml"), ("knn", "opensearch-knn"), ("neural", "opensearch-neural-search"))
 _RUNTIME = "1.16.3"
-"""ONNX Runtime of OpenSearch 2.19; other versions have this one or a newer one."""
+"""ONNX Runtime of OpenSearch 2.19 and 3.6 alike; other versions have this one or a newer one."""
 _MOST_IR, _MOST_OPSET = 9, 19
 """What that runtime reads (ONNX Runtime's compatibility table)."""
 _FOUR_BITS = 8
