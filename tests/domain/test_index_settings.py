@@ -99,7 +99,7 @@ def test_defaults_are_those_that_are_not_set() -> None:
 @pytest.mark.parametrize(
     ("changes", "closed", "reason"),
     [
-        ({"index.knn": "true"}, False, "final a setting [index.knn], not updateable"),
+        ({"index.knn": "true"}, False, "Can't update non dynamic settings [[index.knn]] for open indices [[a/U]]"),
         ({"index.knn": "true"}, True, "final a setting [index.knn], not updateable"),
         (
             {"index.number_of_shards": "2"},

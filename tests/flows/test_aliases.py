@@ -55,7 +55,7 @@ def test_an_index_gives_its_name_to_an_alias(indices: Indices) -> None:
         (
             {"add": {"index": "a", "alias": "b"}},
             "invalid_alias_name_exception",
-            "Invalid alias name [b]: an index or data stream exists with the same name as the alias",
+            "Invalid alias name [b], an index exists with the same name as the alias",
         ),
         ({"add": {"index": "nope", "alias": "z"}}, "index_not_found_exception", "no such index [nope]"),
         ({"remove": {"index": "a", "alias": "nope"}}, "aliases_not_found_exception", "aliases [nope] missing"),

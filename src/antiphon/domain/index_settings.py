@@ -194,21 +194,18 @@ def changed_settings(
 ) -> dict[str, SettingValue]:
     """Return the settings after a PUT; None resets, ``preserve`` keeps what is set already.
 
-    IllegalArgument for a final setting, or a static one while the index is open; ``where`` is ``name/uuid``.
+    IllegalArgument for one that is not dynamic while the index is open, SettingsError for a final one; ``where`` is
+    ``name/uuid``.
     """
     wanted = {key: value for key, value in _without_patterns(current, changes).items() if current.get(key) != value}
     if preserve:
         wanted = {key: value for key, value in wanted.items() if key not in current}
-    for key in wanted:
-        setting = find_setting(key)
-        if setting is not None and setting.mutability is Mutability.FINAL:
-            raise IllegalArgument(f"final a setting [{key}], not updateable")
-    if closed and "index.number_of_shards" in wanted:
-        raise IllegalArgument("final a setting [index.number_of_shards], not updateable")
-    static = [key for key in wanted if _mutability(key) is Mutability.STATIC]
-    if static and not closed:
-        listed = ", ".join(sorted(static))
-        raise IllegalArgument(f"Can't update non dynamic settings [[{listed}]] for open indices [[{where}]]")
+    fixed = [key for key in sorted(wanted) if _mutability(key) is not Mutability.DYNAMIC]
+    if fixed and not closed:
+        raise IllegalArgument(f"Can't update non dynamic settings [[{', '.join(fixed)}]] for open indices [[{where}]]")
+    for key in fixed:
+        if key == "index.number_of_shards" or _mutability(key) is Mutability.FINAL:
+            raise SettingsError(f"final {where.partition('/')[0]} setting [{key}], not updateable")
     merged = {key: value for key, value in (dict(current) | wanted).items() if value is not None}
     return {**{key: value for key, value in _ALWAYS.items() if key not in merged}, **merged}
 

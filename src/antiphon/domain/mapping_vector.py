@@ -7,7 +7,7 @@ from typing import Any
 
 from antiphon.domain.field import DataType, VectorSpec
 from antiphon.domain.space import Space
-from antiphon.errors import AntiphonError, IllegalArgument, MapperParsing, ValidationError
+from antiphon.errors import IllegalArgument, MapperParsing, ValidationError
 
 MAX_DIMENSION = 16_000
 _ENGINES = ("faiss", "lucene", "nmslib")
@@ -29,10 +29,16 @@ _ENGINE_LEVELS = {"faiss": ("1x", "2x", "8x", "16x", "32x"), "lucene": ("1x", "4
 _GRAPH_SPACES = frozenset({Space.L2, Space.INNERPRODUCT, Space.COSINESIMIL})
 
 
+class _Invalid(ValidationError):
+    """What the plugin's validation finds."""
+
+    type = "validation_exception"
+
+
 def read_vector(name: str, options: Mapping[str, Any], *, knn: bool) -> tuple[VectorSpec, dict[str, Any]]:
     """Return what a field holds, and its options as GET shows them (``method`` with engine and space resolved).
 
-    MapperParsing with the plugin's words for anything it would refuse. ``knn`` is ``index.knn``.
+    The plugin's words for anything it would refuse. ``knn`` is ``index.knn``.
     """
     if "model_id" in options:
         _refuse_model(name, options)
@@ -40,7 +46,7 @@ def read_vector(name: str, options: Mapping[str, Any], *, knn: bool) -> tuple[Ve
     dimension = _dimension(name, options, data_type)
     method = options.get("method")
     if method is not None and not isinstance(method, Mapping):
-        raise MapperParsing("Unable to parse [method]: it must be an object with name, engine, space_type, parameters")
+        raise MapperParsing('Unable to parse mapping into KNNMethodContext. Object not of type "Map"')
     _check_flat(name, options, knn, data_type)
     engine = _engine(options, method)
     space = _space(options, method, data_type)
@@ -50,6 +56,8 @@ def read_vector(name: str, options: Mapping[str, Any], *, knn: bool) -> tuple[Ve
     if method is not None:
         kind, parameters = _method(method, engine)
         shown["method"] = {"engine": engine, "space_type": space.value, "name": kind, "parameters": dict(parameters)}
+    if dimension > MAX_DIMENSION:
+        raise _Invalid(f"Dimension value cannot be greater than {MAX_DIMENSION} for vector with engine: {engine}")
     _check_pair(options, kind, engine, space, data_type)
     graph = kind == "hnsw" and data_type is not DataType.BINARY and space in _GRAPH_SPACES
     numbers = {key: parameters[key] for key in ("m", "ef_construction") if key in parameters}
@@ -58,9 +66,9 @@ def read_vector(name: str, options: Mapping[str, Any], *, knn: bool) -> tuple[Ve
 
 def _refuse_model(name: str, options: Mapping[str, Any]) -> None:
     if "method" in options:
-        raise MapperParsing(f"Method and model can not be both specified in the mapping: {name}")
+        raise IllegalArgument(f"Method and model can not be both specified in the mapping: {name}")
     if "dimension" in options:
-        raise MapperParsing(f"Dimension and model can not be both specified in the mapping: {name}")
+        raise IllegalArgument(f"Cannot specify both a modelId and dimension in the mapping: {name}")
     raise IllegalArgument(
         "[model_id] of a knn_vector is not supported by Antiphon: it names a trained k-NN model; give dimension and "
         "method instead, or use a semantic field to embed texts with an ML model"
@@ -71,7 +79,7 @@ def _data_type(options: Mapping[str, Any]) -> DataType:
     try:
         return DataType(str(options.get("data_type", "float")).lower())  # a node shows BYTE
     except ValueError:
-        raise MapperParsing(
+        raise IllegalArgument(
             "Invalid value provided for [data_type] field. Supported values are [binary,byte,float]"
         ) from None
 
@@ -79,30 +87,30 @@ def _data_type(options: Mapping[str, Any]) -> DataType:
 def _dimension(name: str, options: Mapping[str, Any], data_type: DataType) -> int:
     value = options.get("dimension")
     if value is None:
-        raise MapperParsing(f"Dimension value missing for vector: {name}")
+        raise IllegalArgument(f"Dimension value missing for vector: {name}")
     try:
         # a number, or its text, as Java's lenient parser takes it
         dimension = int(value) if not isinstance(value, bool) and float(value) == int(value) else None
     except (TypeError, ValueError, OverflowError):
         dimension = None
     if dimension is None:
-        raise MapperParsing(f"Unable to parse [dimension] from provided value [{value}] for vector [{name}]")
+        raise IllegalArgument(f"Unable to parse [dimension] from provided value [{value}] for vector [{name}]")
     if dimension <= 0:
-        raise MapperParsing(f"Dimension value must be greater than 0 for vector: {name}")
-    if dimension > MAX_DIMENSION:
-        raise MapperParsing(f"Dimension value cannot be greater than {MAX_DIMENSION} for vector: {name}")
+        raise IllegalArgument(f"Dimension value must be greater than 0 for vector: {name}")
     if data_type is DataType.BINARY and dimension % 8:
-        raise MapperParsing("Dimension should be multiply of 8 for binary vector data type")
+        raise _Invalid("Dimension should be multiply of 8 for binary vector data type")
     return dimension
 
 
 def _check_flat(name: str, options: Mapping[str, Any], knn: bool, data_type: DataType) -> None:
     mode, level = options.get("mode"), options.get("compression_level")
     if mode is not None and mode not in _MODES:
-        raise MapperParsing(f"Invalid value provided for [mode] field. Supported values are [{','.join(_MODES)}]")
+        raise MapperParsing(
+            f"Unknown value [{mode}] for field [mode] - accepted values are [null, {', '.join(_MODES)}]"
+        )
     if level is not None and level not in _LEVELS:
         raise MapperParsing(
-            f"Invalid value provided for [compression_level] field. Supported values are [{','.join(_LEVELS)}]"
+            f"Unknown value [{level}] for field [compression_level] - accepted values are [, {', '.join(_LEVELS)}]"
         )
     compressed = mode is not None or level is not None
     if compressed and data_type is not DataType.FLOAT:
@@ -119,12 +127,13 @@ def _check_flat(name: str, options: Mapping[str, Any], knn: bool, data_type: Dat
 
 def _engine(options: Mapping[str, Any], method: Mapping[str, Any] | None) -> str:
     inner, top = (method or {}).get("engine"), options.get("engine")
-    for value in (inner, top):
-        if value is not None and value not in _ENGINES:
-            raise MapperParsing(f"Invalid engine: {value}")
+    if inner is not None and inner not in _ENGINES:
+        raise MapperParsing(f"Invalid engine: {inner}")
+    if top is not None and top not in _ENGINES:
+        raise IllegalArgument(f"Invalid engine type: {top}")
     if inner and top and inner != top:
-        raise MapperParsing(f"Cannot specify conflicting engines: [{top}] and [{inner}]")
-    return str(inner or top or "faiss")
+        raise MapperParsing(f"Cannot specify conflicting engines: [{inner}] and [{top}]")
+    return str(inner or top or ("lucene" if method is not None and method.get("name") == "flat" else "faiss"))
 
 
 def _space(options: Mapping[str, Any], method: Mapping[str, Any] | None, data_type: DataType) -> Space:
@@ -132,17 +141,14 @@ def _space(options: Mapping[str, Any], method: Mapping[str, Any] | None, data_ty
     if inner is not None and inner not in tuple(Space):
         raise MapperParsing(f"Invalid space_type: {inner}")
     if top is not None and top not in tuple(Space):
-        raise MapperParsing(
+        raise IllegalArgument(
             f"Unable to find space: {top} . Valid values are: [l2, cosinesimil, l1, linf, innerproduct, hamming]"
         )
     if inner and top and inner != top:
-        raise MapperParsing(f"Cannot specify conflicting space types: [{top}] and [{inner}]")
+        raise MapperParsing(f'Cannot specify conflicting space types: "[{inner}]" "[{top}]"')
     space = Space(inner or top or ("hamming" if data_type is DataType.BINARY else "l2"))
     if (data_type is DataType.BINARY) != (space is Space.HAMMING):
-        raise MapperParsing(
-            f"Space type [{space}] is not supported with [{data_type}] data type. "
-            "Binary vectors are compared by [hamming], all others by another space"
-        )
+        raise IllegalArgument(f"Space type [{space}] is not supported with [{data_type}] data type")
     return space
 
 
@@ -153,22 +159,22 @@ def _method(method: Mapping[str, Any], engine: str) -> tuple[str, Mapping[str, A
     kind = method.get("name")
     if not isinstance(kind, str) or not kind:
         raise MapperParsing("name needs to be set")
-    if kind == "ivf":
-        raise MapperParsing('Validation Failed: 1: "method" requires training.;')
+    if (kind, engine) == ("ivf", "faiss"):
+        raise _Invalid('"method" requires training.')
     if (kind, engine) not in _SPACES:
-        raise MapperParsing(f"Validation Failed: 1: Invalid method name: {kind};")
+        raise IllegalArgument(f"Invalid method name: {kind}")
     parameters = method.get("parameters") or {}
     if not isinstance(parameters, Mapping):
         raise MapperParsing("Unable to parse parameters for main method component")
     problems = [problem for key, value in parameters.items() for problem in _problems(kind, engine, key, value)]
     if problems:
-        raise _wrapped(ValidationError(*problems))
+        raise _Invalid(*problems)
     return kind, parameters
 
 
 def _problems(kind: str, engine: str, key: str, value: Any) -> list[str]:
     if key not in _PARAMETERS[kind]:
-        return [f'Invalid parameter for method "{kind}": {key}.']
+        return [f"Unknown parameter '{key}' found"]
     if key == "encoder":
         return _encoder_problems(engine, value)
     if not isinstance(value, int) or isinstance(value, bool):
@@ -188,17 +194,11 @@ def _encoder_problems(engine: str, value: Any) -> list[str]:
 def _check_pair(options: Mapping[str, Any], kind: str, engine: str, space: Space, data_type: DataType) -> None:
     # without a method l1 and linf serve exact scripts only
     if options.get("method") is not None and space not in _SPACES[kind, engine]:
-        raise _wrapped(
-            ValidationError(f'"{kind}" with "{engine}" configuration does not support space type: "{space}".')
-        )
+        raise _Invalid(f'"{kind}" with "{engine}" configuration does not support space type: "{space}".')
     if engine == "faiss" and space is Space.COSINESIMIL and data_type is DataType.BYTE:
         raise MapperParsing(
             "Faiss engine does not support cosine similarity with byte vectors. Please use another engine or space type"
         )
     level = options.get("compression_level")
     if level is not None and level not in _ENGINE_LEVELS[engine]:
-        raise _wrapped(ValidationError(f'"{engine}" does not support "{level}" compression'))
-
-
-def _wrapped(error: AntiphonError) -> MapperParsing:
-    return MapperParsing(error.reason, cause=error)
+        raise _Invalid(f'"{engine}" does not support "{level}" compression')

@@ -45,7 +45,7 @@ def check_new_aliases(indices: Mapping[str, Index], aliases: Mapping[str, Alias]
         check_alias_name(alias)
         if alias in indices or alias == own:
             raise InvalidAliasName(
-                f"Invalid alias name [{alias}]: an index or data stream exists with the same name as the alias",
+                f"Invalid alias name [{alias}], an index exists with the same name as the alias",
                 metadata={"index": alias, "index_uuid": indices[alias].uuid if alias in indices else "_na_"},
             )
 

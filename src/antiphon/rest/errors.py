@@ -7,7 +7,6 @@ from typing import Any
 from antiphon.errors import (
     AntiphonError,
     CircuitBreaking,
-    ContentParse,
     NotAcceptable,
     QueryShardError,
     ReduceError,
@@ -19,7 +18,7 @@ from antiphon.rest.call import Reply
 _JAVA = frozenset({
     "illegal_argument_exception", "number_format_exception", "null_pointer_exception", "i_o_exception",
     "date_time_parse_exception", "json_parse_exception", "named_object_not_found_exception",
-    "illegal_state_exception", "fail_processor_exception", "arithmetic_exception",
+    "illegal_state_exception", "fail_processor_exception", "arithmetic_exception", "validation_exception",
 })  # fmt: skip
 """Types that are no exceptions of OpenSearch's own: never looked into, and never the root below one that is."""
 
@@ -76,11 +75,11 @@ def _search_phase(error: SearchPhaseError) -> dict[str, Any]:
 
 
 def _root(error: AntiphonError) -> AntiphonError:
-    """The innermost of OpenSearch's own exceptions; a content parse error only stands for its cause."""
+    """The innermost of OpenSearch's own exceptions."""
     while (
         error.cause is not None
         and (not isinstance(error, QueryShardError) or isinstance(error.cause, ShardParse))
-        and (isinstance(error, ContentParse) or not ({error.type, error.cause.type} & _JAVA))
+        and not ({error.type, error.cause.type} & _JAVA)
     ):
         error = error.cause
     return error

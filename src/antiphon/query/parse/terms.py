@@ -200,9 +200,7 @@ def field_exists(pattern: str, scope: Scope, boost: float = 1.0) -> Query:
 def parse_ids(body: Body, _scope: Scope) -> Query:
     """Return the query for documents by id."""
     only("ids", body, ("values",))
-    if "values" not in body:
-        raise IllegalArgument("[ids] requires providing 'values' field")
-    values = tuple(dict.fromkeys(reading.texts("ids", body["values"])))
+    values = tuple(dict.fromkeys(reading.texts("ids", body.get("values", []))))
     return Ids(values, reading.boost("ids", body)) if values else MatchNone()
 
 

@@ -159,7 +159,8 @@ def _vector(value: Any) -> tuple[float, ...]:
         raise IllegalArgument("[knn] requires query vector")
     items = value if isinstance(value, list) else [value]
     if not items:
-        raise IllegalArgument("[knn] query vector is empty")
+        cause = IllegalArgument("[knn] field 'vector' requires to be non-null and non-empty")
+        raise ContentParse(f"{AT} [knn] failed to parse field [vector]", cause=cause)
     if not set(map(type, items)) <= {int, float}:
         odd = next(item for item in items if type(item) not in (int, float))
         raise IllegalArgument(f"[knn] query vector must hold numbers, but found [{reading.token(odd)}]")
