@@ -18,7 +18,7 @@ from antiphon.engine.ordering import after, collapse_values, in_order, ordinals
 from antiphon.engine.table import Table
 from antiphon.engine.text_match import any_query, text_query
 from antiphon.engine.view import View
-from antiphon.query import Explanation, Fetch, Knn, Leg, Query, Rescore, Search, SearchHit, ShardResult
+from antiphon.query import Explanation, Fetch, Knn, Leg, Query, Rescore, Search, SearchHit, ShardResult, SortKey
 
 Vectors = Sequence[Floats]
 
@@ -131,10 +131,10 @@ def _limit(asked: Search) -> int:
 
 
 def _max_score(asked: Search, legs: Sequence[Leg], found: Sequence[Matches]) -> float | None:
-    """The best score of all that match, where scores are wanted: the first hit's, unless fields decide the order."""
+    """The best score of all that match, where scores are wanted, or decide the order before anything else."""
     if not asked.sort:
         best = [float(leg.scores[0]) for leg in legs if len(leg.scores)]
-    elif asked.track_scores:
+    elif asked.track_scores or asked.sort[0] == SortKey("_score", descending=True):
         best = [float(one.at(np.flatnonzero(one.mask)).max()) for one in found if one.mask.any()]
     else:
         best = []
