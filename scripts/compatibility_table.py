@@ -20,11 +20,10 @@ _HEAD = """\
 <!-- made by scripts/docs; do not edit -->
 
 The stories of the contract (`tests/contract`) are played on Antiphon and, by `scripts/test-contract`, on a real
-OpenSearch 2.19.1 node. This page is computed from them; [compatibility](../compatibility.md) explains.
+OpenSearch 3.6.0 node. This page is computed from them; [compatibility](../compatibility.md) explains.
 
 * **same**: a story asserts an answer that both give.
-* **deviates**: a story asserts that the node answers otherwise, and says why. Sentences that name 2.19 tell what newer
-  versions of OpenSearch do otherwise too; the others are Antiphon's deviations.
+* **deviates**: a story asserts that the node answers otherwise, and says why.
 * **refused**: Antiphon says with 400 that it has it not, and what to use instead.
 * **not observed**: only stories use it that cannot be played on a node that others use too.
 
