@@ -105,7 +105,7 @@ def test_msearch_embeds_all_its_texts_at_once_and_each_has_its_answer(front: Fro
         {"index": name}, {"query": neural("tea", k=1)},
         {"index": [name]}, {"query": {"match": {"text": "bread"}}},
         {}, {"query": neural("tea", model_id="gone")},
-        {"index": name, "search_pipeline": "_none"}, {"query": neural("tea")},
+        {"index": name}, {"query": neural("tea"), "search_pipeline": "_none"},
         {"index": "nowhere"}, {"query": {"match_all": {}}},
         {"index": name}, {"query": neural("coffee", k=1)},
     ]  # fmt: skip

@@ -102,8 +102,7 @@ def _one_of_many(call: Call, head: Any, body: Any) -> ClusterSearch:
     options = head if isinstance(head, dict) else {}
     names = options.get("index", options.get("indices", call.params.get("index", "")))
     expression = ",".join(map(str, names)) if isinstance(names, list) else str(names or "")
-    named = options.get("search_pipeline") or call.query.get("search_pipeline")
-    return ClusterSearch(body, expression, None if named is None else str(named))
+    return ClusterSearch(body, expression, None)
 
 
 def _bound(call: Call, wanted: ClusterSearch) -> Any:

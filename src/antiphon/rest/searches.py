@@ -181,8 +181,7 @@ def _one_of_many(call: Call, number: int, header: bytes, body: bytes) -> dict[st
     try:
         head = read_search_header(_line(number, header or b"{}"), _index(call))
         asked = _object(_line(number, body))
-        named = head.search_pipeline or call.query.get("search_pipeline")
-        request = SearchRequest(head.expression, asked, named, head.options)
+        request = SearchRequest(head.expression, asked, options=head.options)
         page = _searched(call, request, None, head.search_type)
         return _rendered(call, page, asked) | {"status": 200}
     except AntiphonError as error:
@@ -254,7 +253,7 @@ SEARCH_ROUTES: tuple[Route, ...] = (
             ("_search", search, _SEARCH),
             ("_count", count, _QUERY | _INDICES | _IGNORED | {"min_score", "terminate_after"}),
             ("_validate/query", validate, _QUERY | _INDICES | {"explain", "rewrite", "all_shards"}),
-            ("_msearch", msearch, _IGNORED | {"search_pipeline", "rest_total_hits_as_int", "max_concurrent_searches"}),
+            ("_msearch", msearch, _IGNORED | {"rest_total_hits_as_int", "max_concurrent_searches"}),
         )
     ),
     Route("GET POST", "/{index}/_explain/{id}", explain, _QUERY | _IGNORED | _EXPLAINED, heavy=True),

@@ -12,7 +12,7 @@ _SEARCH_TYPES = ("query_then_fetch", "dfs_query_then_fetch")
 _OPTIONS = ("ignore_unavailable", "allow_no_indices", "expand_wildcards")
 _ACCEPTED = frozenset({
     "index", "indices", "search_type", "preference", "routing", "allow_partial_search_results", "request_cache",
-    "ccs_minimize_roundtrips", "search_pipeline", "ignore_throttled", "cancel_after_time_interval", *_OPTIONS,
+    "ccs_minimize_roundtrips", "ignore_throttled", "cancel_after_time_interval", *_OPTIONS,
 })  # fmt: skip
 
 
@@ -22,7 +22,6 @@ class SearchHeader:
 
     expression: str
     options: Mapping[str, Any]
-    search_pipeline: str | None
     search_type: str | None
 
 
@@ -37,11 +36,10 @@ def read_search_header(body: object, default_index: str) -> SearchHeader:
     options: dict[str, Any] = {name: _flag(name, body[name]) for name in _OPTIONS[:2] if name in body}
     if "expand_wildcards" in body:
         options["expand_wildcards"] = _words(body["expand_wildcards"])
-    pipeline, kind = body.get("search_pipeline"), body.get("search_type")
+    kind = body.get("search_type")
     return SearchHeader(
         default_index if index is None else _words(index),
         options,
-        None if pipeline is None else str(pipeline),
         None if kind is None else str(kind),
     )
 
