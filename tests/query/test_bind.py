@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -142,6 +143,8 @@ def test_a_clause_without_a_model_is_the_engines_but_for_its_filter() -> None:
         assert bind(body, scope) is body
     body = {"query": {"neural": {"own": {"query_text": "x", "filter": NEURAL}}}}
     assert bind(body, scope) == {"query": {"neural": {"own": {"query_text": "x", "filter": KNN}}}}
+    with pytest.raises(AntiphonError, match="model_id must be provided"):
+        bind(body, replace(scope, others=False))
 
 
 def test_nesting_has_a_limit() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -178,7 +179,16 @@ class ClusterView:
             body = None if name in (NONE, "") else self._search_pipeline(str(name))
         enricher = enricher_of(body)
         models = DefaultModels() if enricher is None else DefaultModels(enricher.model_id, enricher.by_field)
-        return BindScope(models, *_semantic(indices))
+        return BindScope(models, *_semantic(indices), self._knows_semantic())
+
+    def _knows_semantic(self) -> bool:
+        """Whether the cluster may have ``semantic`` fields of its own (3.1); True where nobody may ask its version."""
+        try:
+            version = (self._ask("GET", "/") or {}).get("version") or {}
+        except StatusError:
+            return True
+        found = re.match(r"(\d+)\.(\d+)", str(version.get("number")))
+        return found is None or (int(found[1]), int(found[2])) >= (3, 1)
 
     def metas(self, expression: str) -> list[Json]:
         """Return the ``_meta`` of the mapping of each index that an expression stands for, asked anew."""

@@ -55,11 +55,12 @@ class EmbeddedField:
 @dataclass(frozen=True, slots=True)
 class BindScope:
     """What is known of the indices that are asked: the default models, the semantic fields by path, and those that the
-    indices embed in different ways (``mixed``)."""
+    indices embed in different ways (``mixed``). With ``others`` the engine may embed semantic fields of its own."""
 
     models: DefaultModels = field(default_factory=DefaultModels)
     semantic: Mapping[str, EmbeddedField] = field(default_factory=dict)
     mixed: frozenset[str] = frozenset()
+    others: bool = True
 
 
 def wanted_texts(body: Any, scope: BindScope) -> list[EmbedText]:
@@ -144,7 +145,7 @@ class _Binder:
         target = self._scope.semantic.get(name)
         path = name if target is None else target.vector
         own, default = None if target is None else target.model_id, self._scope.models.model_for(name)
-        if inner.get("model_id") is None and own is None and default is None:
+        if self._scope.others and inner.get("model_id") is None and own is None and default is None:
             return "neural", _changed(options, {name: self._nearest})
         check_neural(inner, semantic=target is not None)
         vector = self._answer(EmbedText(neural_model(inner, own, default), str(inner["query_text"]), path))
