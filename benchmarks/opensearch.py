@@ -27,27 +27,24 @@ DOCUMENTS = 200
 TOGETHER = 24
 """Queries that one contender answers in a row."""
 _BATCH = 50
-_PREFIXES = ("query_prefix", "passage_prefix")
 THEIRS, OURS = "OpenSearch", "Antiphon"
 
 
 @dataclass
 class Contender:
-    """One server with the package deployed twice: with its two roles, and without prefixes."""
+    """One server with the package deployed, roles and all."""
 
     name: str
     client: httpx.Client
     pid: int
     start_s: float
     model: str = ""
-    plain: str = ""
 
     def prepare(self, package: Path) -> None:
         """Register, deploy, and make an index whose pipeline embeds."""
         answer(self.client.put("/_cluster/settings", json={"persistent": SETTINGS}))
         self.model = self._deployed(package, E5)
-        self.plain = self._deployed(package, {key: value for key, value in E5.items() if key not in _PREFIXES})
-        processor = {"text_embedding": {"model_id": self.plain, "field_map": {"text": "vector"}}}
+        processor = {"text_embedding": {"model_id": self.model, "field_map": {"text": "vector"}}}
         answer(self.client.put("/_ingest/pipeline/embed", json={"processors": [processor]}))
         vector = {
             "type": "knn_vector",
@@ -84,7 +81,7 @@ class Contender:
 
     def search(self, text: str) -> None:
         """Ask a neural query."""
-        query = {"neural": {"vector": {"query_text": text, "model_id": self.plain, "k": 10}}}
+        query = {"neural": {"vector": {"query_text": text, "model_id": self.model, "k": 10}}}
         found = answer(self.client.post("/beside/_search", json={"_source": False, "query": query}))
         assert found["hits"]["hits"], found
 
@@ -125,8 +122,7 @@ def _compare(setting: Setting, contenders: list[Contender]) -> Table:
         f"*Predict* is one query by `_predict`, *neural query* one search by meaning; {TOGETHER} of each in a row. "
         f"*Passages* are embedded by `_predict`, {_BATCH} at a time. *Bulk* are documents embedded by a pipeline and "
         f"searchable at the end. {DOCUMENTS} passages of 12 to 60 words in each of {setting.rounds} rounds, and a "
-        "first one that warms both. *Memory* is resident at the end, with the model deployed twice: with its roles, "
-        "and without prefixes, since the node's pipeline cannot embed asymmetrically. Start and memory are taken once."
+        "first one that warms both. *Memory* is resident at the end. Start and memory are taken once."
     )
     columns = [
         Column("start", "s"),
