@@ -6,7 +6,7 @@ import argparse
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -30,6 +30,7 @@ SECTIONS: dict[str, tuple[Callable[[Setting], list[Table]], tuple[str, ...]]] = 
     "opensearch": (opensearch.run, ("opensearch",)),
 }
 """Section -> what runs it, and the tables it makes."""
+_TABLES = [name for _, tables in SECTIONS.values() for name in tables]
 
 
 def main() -> int:
@@ -37,7 +38,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(
         prog="scripts/bench", description="Antiphon beside what its users could run instead."
     )
-    names = [*SECTIONS, *(table for _, tables in SECTIONS.values() for table in tables)]
+    names = [*SECTIONS, *_TABLES]
     parser.add_argument("--only", action="append", choices=names, metavar="NAME", help=f"one of {', '.join(names)}")
     parser.add_argument("--compare", action="store_true", help="tell what is slower than the stored results say")
     parser.add_argument("--threads", type=int, default=2)
@@ -51,15 +52,18 @@ def main() -> int:
     if given.compare and not stored.tables:
         parser.error("--compare: there are no results of a machine like this one: run `scripts/bench` first")
     sections = [name for name, (_, tables) in SECTIONS.items() if _wanted(given.only, name, tables)]
-    now, versions, minutes = _run(sections, given.threads, given.rounds)
-    for table in now:
-        print(_plain(table))
-    slower = list(compare(stored.tables, now)) if given.compare else []
+    slower: list[str] = []
+    for now, versions, minutes in _run(sections, given.threads, given.rounds):
+        for table in now:
+            print(_plain(table))
+        if given.compare:
+            slower += compare(stored.tables, now)
+        else:  # each section at once: a later one may fail
+            stored = stored.with_run(now, versions, minutes, _TABLES)
+            stored.write()
+            _write_page()
     for line in slower:
         print(f"slower: {line}")
-    if not given.compare:
-        stored.with_run(now, versions, minutes, [name for _, tables in SECTIONS.values() for name in tables]).write()
-        _write_page()
     return 1 if slower else 0
 
 
@@ -67,11 +71,11 @@ def _wanted(only: list[str] | None, section: str, tables: tuple[str, ...]) -> bo
     return only is None or section in only or any(name in tables for name in only)
 
 
-def _run(sections: list[str], threads: int, rounds: int) -> tuple[list[Table], dict[str, str], dict[str, float]]:
-    """Return the tables, the versions that took part, and the minutes of each section."""
-    found: list[Table] = []
+def _run(
+    sections: list[str], threads: int, rounds: int
+) -> Iterator[tuple[list[Table], dict[str, str], dict[str, float]]]:
+    """Yield for each section its tables, the versions that took part, and its minutes."""
     versions: dict[str, str] = {}
-    minutes: dict[str, float] = {}
     with tempfile.TemporaryDirectory(prefix="antiphon-bench-") as scratch:
         model = Path(scratch) / "e5.zip"
         build_package("bundled:multilingual-e5-small", model)
@@ -79,13 +83,12 @@ def _run(sections: list[str], threads: int, rounds: int) -> tuple[list[Table], d
             folder = Path(scratch) / name
             folder.mkdir()
             setting = Setting(model, folder, threads, rounds, versions)
-            began = time.perf_counter()
+            began, found = time.perf_counter(), []
             try:
-                found += SECTIONS[name][0](setting)
+                found = SECTIONS[name][0](setting)
             except SkipSection as reason:
                 print(f"SKIPPED: {name}: {reason}", file=sys.stderr)
-            minutes[name] = (time.perf_counter() - began) / 60
-    return found, versions, minutes
+            yield found, versions, {name: (time.perf_counter() - began) / 60}
 
 
 def _write_page() -> None:

@@ -181,7 +181,8 @@ def _openai(port: int) -> Ask:
                 connection.request("POST", "/v1/embeddings", body, {"Content-Type": "application/json"})
                 answer = connection.getresponse()
                 break
-            except ConnectionRefusedError:  # it is starting
+            except ConnectionError:  # it is starting, or takes no more connections at once
+                connection.close()
                 if time.perf_counter() > end:
                     raise
                 time.sleep(0.1)
