@@ -52,9 +52,11 @@ def shared_process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]
 def remote(request: pytest.FixtureRequest) -> Iterator[Server]:
     """The server that was named; real unless its banner says it is Antiphon's. Skipped before OpenSearch 3."""
     server = RemoteServer(contract_url(request.config) or "", real=True)
-    version = server.client.get("/").json()["version"]
-    server.real = "antiphon" not in version
-    if int(version["number"].split(".")[0]) < 3:
-        pytest.skip(f"stories tell how OpenSearch 3 answers, and this is {version['number']}")
-    yield server
-    server.close()
+    try:
+        version = server.client.get("/").json()["version"]
+        server.real = "antiphon" not in version
+        if int(version["number"].split(".")[0]) < 3:
+            pytest.skip(f"stories tell how OpenSearch 3 answers, and this is {version['number']}")
+        yield server
+    finally:
+        server.close()
