@@ -137,7 +137,7 @@ def test_a_push_is_killed_again_and_again_and_ends_well(other: httpx.Client, run
     for moment in (uploading, writing):
         with subprocess.Popen([sys.executable, "-m", "antiphon", *to], stderr=subprocess.DEVNULL) as process:
             while process.poll() is None and not moment(other):
-                time.sleep(0.01)
+                time.sleep(0.01)  # until a part has arrived: only the server can tell
             process.send_signal(signal.SIGKILL)
     code, out, err = run(*to, "--json")
     assert code == 0, err

@@ -42,14 +42,14 @@ _MOST_SEARCHES = 1000
 
 def search(call: Call) -> Reply:
     """Search, open a scroll, or search a point in time."""
-    body = _object(call.json_or({}))
+    body = search_body(call.json_or({}))
     page = _searched(call, _request(call, body), call.query.get("scroll"), call.query.get("search_type"))
     return Reply(_rendered(call, page, body))
 
 
 def count(call: Call) -> Reply:
     """Count what a query matches."""
-    body = _object(call.json_or({}))
+    body = search_body(call.json_or({}))
     check_count_body(body)
     if "q" in call.query:
         body = {"query": url_query(call.query)}
@@ -62,7 +62,7 @@ def explain(call: Call) -> Reply:
     """Say why a document matches, or that it does not."""
     if refused := sorted(_EXPLAINED & set(call.query)):
         raise IllegalArgument(f"[{refused[0]}] of _explain is not supported by Antiphon: read the document with GET")
-    body = _object(call.json_or({}))
+    body = search_body(call.json_or({}))
     if "q" in call.query:
         body = {"query": url_query(call.query)}
     if not body.get("query"):
@@ -107,7 +107,7 @@ def scroll(call: Call) -> Reply:
     if len(ids) != 1:
         raise ValidationError("scrollId is missing")
     kept = None if keep is None else keep_alive_ms("scroll", keep)
-    page = call.node.searcher.next_page(ids[0], kept, _render)
+    page = call.node.searcher.next_page(ids[0], kept, render_inner)
     return Reply(_rendered(call, page, {}))
 
 
@@ -180,7 +180,7 @@ def msearch(call: Call) -> Reply:
 def _one_of_many(call: Call, number: int, header: bytes, body: bytes) -> dict[str, Any]:
     try:
         head = read_search_header(_line(number, header or b"{}"), _index(call))
-        asked = _object(_line(number, body))
+        asked = search_body(_line(number, body))
         request = SearchRequest(head.expression, asked, options=head.options)
         page = _searched(call, request, None, head.search_type)
         return _rendered(call, page, asked) | {"status": 200}
@@ -209,10 +209,10 @@ def _searched(call: Call, request: SearchRequest, scroll_for: str | None, search
             raise ValidationError("[indices] cannot be used with point in time. Do not specify any index with point in "
                                   "time.")  # fmt: skip
         kept = None if pit.get("keep_alive") is None else keep_alive_ms("keep_alive", str(pit["keep_alive"]))
-        return searcher.search_point(pit["id"], kept, request, _render)
+        return searcher.search_point(pit["id"], kept, request, render_inner)
     if scroll_for is not None:
-        return searcher.open_scroll(request, keep_alive_ms("scroll", scroll_for), _render)
-    return searcher.search(request, _render)
+        return searcher.open_scroll(request, keep_alive_ms("scroll", scroll_for), render_inner)
+    return searcher.search(request, render_inner)
 
 
 def _request(call: Call, body: dict[str, Any]) -> SearchRequest:
@@ -228,7 +228,8 @@ def _index(call: Call) -> str:
     return call.params.get("index", "")
 
 
-def _object(body: Any) -> dict[str, Any]:
+def search_body(body: Any) -> dict[str, Any]:
+    """Return the body of a search; ParsingError when it is no object."""
     if not isinstance(body, dict):
         raise ParsingError(f"a search body must be a JSON object, but was [{type(body).__name__}]")
     return body
@@ -241,7 +242,8 @@ def _rendered(call: Call, page: Page, body: dict[str, Any]) -> dict[str, Any]:
     return render_page(page, describe_item, node_id=node_id, total_as_int=as_int, bare=bare)
 
 
-def _render(index: str, hit: SearchHit) -> dict[str, Any]:
+def render_inner(index: str, hit: SearchHit) -> dict[str, Any]:
+    """Return the JSON of a hit within another, or of an aggregation."""
     return render_hit(PageHit(index, hit))
 
 
