@@ -1,4 +1,4 @@
-"""Which widths single texts get a graph for, and which texts use it."""
+"""Which widths single texts get a branch for, and which texts take it."""
 
 from __future__ import annotations
 
@@ -6,21 +6,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from antiphon.encode.backends import Feeds, Floats
 from antiphon.encode.fixed import FixedWidths
-
-
-def run(feeds: Feeds, output: int) -> Floats:
-    raise AssertionError("nothing is run here")
 
 
 def asked(lengths: list[int], limit: int = 512) -> list[int]:
     """The widths that are wanted after texts of these ``lengths``."""
-    fixed, wanted = FixedWidths(limit), []
+    fixed, wanted = FixedWidths(limit), list[int]()
     for length in lengths:
         fixed.find(length)
-        while (width := fixed.wanted()) is not None:
-            wanted.append(width)
+        wanted += fixed.wanted()
     return wanted
 
 
@@ -48,13 +42,10 @@ def test_there_are_few_widths_and_none_is_beyond_the_limit(lengths: list[int], l
 
 
 @given(st.integers(1, 80), st.sets(st.integers(1, 64), max_size=3))
-def test_a_text_takes_the_narrowest_run_that_holds_it(length: int, widths: set[int]) -> None:
+def test_a_text_takes_the_narrowest_width_that_holds_it(length: int, widths: set[int]) -> None:
     fixed = FixedWidths(512)
-    for width in widths:
-        fixed.put(width, run)
+    fixed.put(tuple(sorted(widths)))
     found = fixed.find(length)
     near = sorted(width for width in widths if length <= width <= length + 12)
-    assert found == ((near[0], run) if near and length <= 64 else None)
+    assert found == (near[0] if near and length <= 64 else None)
     assert fixed.widths() == tuple(sorted(widths))
-    fixed.clear()
-    assert fixed.find(length) is None

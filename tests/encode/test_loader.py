@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ import pytest
 from antiphon.domain.deployment import Precision
 from antiphon.domain.model import ModelConfig, Pooling
 from antiphon.encode import FakeLoader, Loader
-from antiphon.encode.backends import EngineFailure, FixedRun, OnnxRuntime, OpenVino, has_fast_bf16
+from antiphon.encode.backends import EngineFailure, Feeds, Floats, OnnxRuntime, OpenVino, RunAlone, has_fast_bf16
 from antiphon.encode.probes import cosine
 from antiphon.errors import InferenceError, QueueFull, Unavailable
 from tests.support.tiny import tiny_folder, tokenizer_of_bytes
@@ -129,23 +129,28 @@ def test_concurrent_callers_get_the_vectors_they_get_alone(tmp_path: Path) -> No
         assert cosine(row, other) >= 0.99999
 
 
-def not_there(width: int) -> FixedRun:
-    raise EngineFailure(f"no graph for {width} tokens")
+def not_there(widths: Sequence[int]) -> RunAlone:
+    raise EngineFailure(f"no branches for {widths}")
 
 
-def other_vectors(width: int) -> FixedRun:
-    return lambda feeds, output: np.random.default_rng(width).normal(size=(1, width, 8)).astype(np.float32)
+def other_vectors(widths: Sequence[int]) -> RunAlone:
+    return lambda feeds, output: random_output(feeds)
 
 
-@pytest.mark.parametrize(("fixed", "said"), [(not_there, "no graph for"), (other_vectors, "another vector")])
-def test_a_graph_of_one_shape_that_fails_its_proof_is_not_used(
-    fixed: Callable[[int], FixedRun],
+def random_output(feeds: Feeds) -> Floats:
+    shape = feeds["input_ids"].shape
+    return np.random.default_rng(shape[1]).normal(size=(*shape, 8)).astype(np.float32)
+
+
+@pytest.mark.parametrize(("fixed", "said"), [(not_there, "no branches for"), (other_vectors, "another vector")])
+def test_branches_that_fail_their_proof_are_not_used(
+    fixed: Callable[[Sequence[int]], RunAlone],
     said: str,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    monkeypatch.setattr(OpenVino, "fixed", lambda self, width: fixed(width))
+    monkeypatch.setattr(OpenVino, "fixed", lambda self, widths: fixed(widths))
     encoder = Loader().load(tiny_folder(tmp_path), E5, Precision.FP32)
     texts = [f"query: text {i}" for i in range(64)]
     together = encoder.encode(texts).rows

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from antiphon.domain.deployment import DeployReport, EncoderStats
 from antiphon.domain.model import ModelConfig, Pooling
-from antiphon.encode.backends import Backend, EngineFailure, FixedRun
+from antiphon.encode.backends import Backend, EngineFailure, RunAlone
 from antiphon.encode.batching import padded_length
 from antiphon.encode.encoding import Encoding, Floats
 from antiphon.encode.fixed import FixedWidths
@@ -48,13 +48,19 @@ class Graph:
         return padded_length(length, self.backend.length_multiple, self._max_tokens)
 
     def run(
-        self, tokens: Sequence[Tokens], lane: int | None = None, *, fixed: tuple[int, FixedRun] | None = None
+        self,
+        tokens: Sequence[Tokens],
+        lane: int | None = None,
+        *,
+        width: int | None = None,
+        through: RunAlone | None = None,
     ) -> list[Floats]:
         """Return one vector per text, computed as one padded batch; EngineFailure from the engine.
 
-        ``fixed``: the width to pad a single text to, and the run for that shape.
+        ``width``: what to pad to in place of the usual; ``through``: a run in place of the backend's own.
         """
-        width, run = fixed or (self.width(max(len(one.ids) for one in tokens)), partial(self.backend.run, lane=lane))
+        width = width or self.width(max(len(one.ids) for one in tokens))
+        run = through or partial(self.backend.run, lane=lane)
         ids, mask = _padded([one.ids for one in tokens], width)
         feeds: dict[str, Ints] = {}
         for name in self.backend.inputs:
@@ -89,7 +95,7 @@ class ModelEncoder:
         max_batch_tokens: int,
         max_queue_texts: int,
         widen: Callable[[], bool] | None = None,
-        fix: Callable[[int], FixedRun | None] | None = None,
+        fix: Callable[[tuple[int, ...]], bool] | None = None,
     ) -> None:
         self.report = report
         self._graph = graph
@@ -132,23 +138,21 @@ class ModelEncoder:
         """Finish what is queued, then free the memory. Idempotent."""
         self._recent.close()
         self._worker.close()
-        self._fixed.clear()
         self._graph.backend.close()
 
     def _run(self, tokens: Sequence[Tokens], lane: int | None) -> list[Floats]:
         single = len(tokens) == 1 and lane is None
-        return self._graph.run(tokens, lane, fixed=self._fixed.find(len(tokens[0].ids)) if single else None)
+        return self._graph.run(tokens, lane, width=self._fixed.find(len(tokens[0].ids)) if single else None)
 
     def _follow_demand(self) -> None:
-        """Have a run made for single texts of a width that comes often."""
-        fix, width = self._fix, self._fixed.wanted()
-        if fix is not None and width is not None:
-            self._worker.beside(lambda: self._make_fixed(fix, width))
+        """Have branches made for single texts of the widths that come often."""
+        fix, widths = self._fix, self._fixed.wanted()
+        if fix is not None and widths:
+            self._worker.beside(lambda: self._make_fixed(fix, widths))
 
-    def _make_fixed(self, fix: Callable[[int], FixedRun | None], width: int) -> None:
-        run = fix(width)
-        if run is not None:
-            self._fixed.put(width, run)
+    def _make_fixed(self, fix: Callable[[tuple[int, ...]], bool], widths: tuple[int, ...]) -> None:
+        if fix(widths):
+            self._fixed.put(widths)
 
 
 def _padded(rows: Sequence[Ints], width: int) -> tuple[Ints, Ints]:

@@ -6,20 +6,20 @@ import logging
 import os
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-import numpy as np
-
 from antiphon.domain.deployment import DeployReport, Precision
 from antiphon.domain.model import ModelConfig
-from antiphon.encode.backends import Backend, EngineFailure, FixedRun, OnnxRuntime, OpenVino, has_fast_bf16
+from antiphon.encode.backends import Backend, EngineFailure, OnnxRuntime, OpenVino, has_fast_bf16
 from antiphon.encode.cache import cache_folder, remembered
 from antiphon.encode.encoder import Graph, ModelEncoder
 from antiphon.encode.encoding import Floats
 from antiphon.encode.memory import return_memory
 from antiphon.encode.probes import Figures, PrecisionFailure, Probes, check_precision
+from antiphon.encode.reference import Reference
 from antiphon.encode.tokenize import TextTokenizer, Tokens
 from antiphon.errors import InferenceError
 
@@ -96,7 +96,7 @@ def available_cpus() -> int:
 class _Loaded:
     """A graph that passed its probes, and their figures.
 
-    ``widen`` makes its lanes when they are wanted, ``fix`` the run for single texts of one width.
+    ``widen`` makes its lanes when they are wanted, ``fix`` the branches for single texts of some widths.
     """
 
     graph: Graph
@@ -104,7 +104,7 @@ class _Loaded:
     figures: Figures
     precision_cosine: float | None
     widen: Callable[[], bool] | None
-    fix: Callable[[int], FixedRun | None]
+    fix: Callable[[tuple[int, ...]], bool]
 
     def report(self, max_tokens: int, threads: int, load_seconds: float) -> DeployReport:
         return DeployReport(
@@ -155,16 +155,18 @@ class _Loading:
         return self._attempt(OnnxRuntime(self._model, self._threads), Precision.FP32, None)
 
     def _openvino(self, precision: Precision) -> _Loaded:
-        reference = self._reference()
-        return self._attempt(OpenVino(self._model, self._threads, precision, self._cache), precision, reference)
+        with ThreadPoolExecutor(1) as beside:
+            reference = beside.submit(self._reference)
+            backend = OpenVino(self._model, self._threads, precision, self._cache)
+            return self._attempt(backend, precision, reference.result)
 
-    def _attempt(self, backend: Backend, precision: Precision, reference: list[Floats] | None) -> _Loaded:
+    def _attempt(self, backend: Backend, precision: Precision, reference: Callable[[], list[Floats]] | None) -> _Loaded:
         """Probe ``backend``; it is closed when it fails."""
         try:
             graph = Graph(backend, self._config, self._max_tokens)
             figures, vectors = self._probes.check(graph.run)
             widen = partial(self._widen, graph, vectors) if backend.lanes > 1 else None
-            agreement = None if reference is None else check_precision(vectors, reference, precision)
+            agreement = None if reference is None else check_precision(vectors, reference(), precision)
             self._warm(graph)
         except BaseException:
             backend.close()
@@ -182,18 +184,24 @@ class _Loading:
         return_memory(self._cache)
         return True
 
-    def _fix(self, graph: Graph, vectors: list[Floats], width: int) -> FixedRun | None:
-        """Make the run for single texts of ``width`` tokens, proved like the run for every shape; None without it."""
+    def _fix(self, graph: Graph, vectors: list[Floats], widths: tuple[int, ...]) -> bool:
+        """Make the branches for single texts of ``widths`` and prove them like the graph of before, which they replace.
+
+        Without them nothing changes.
+        """
         try:
-            run = graph.backend.fixed(width)
+            run = graph.backend.fixed(widths)
             if run is None:
-                return None
-            self._probes.short_cosine(lambda tokens: graph.run(tokens, fixed=(width, run)), vectors, width)
+                return False
+            for width in widths:
+                self._probes.short_cosine(partial(graph.run, width=width, through=run), vectors, width)
+            self._probes.batch_cosine(partial(graph.run, through=run), vectors)
         except (EngineFailure, InferenceError) as error:
-            _log.warning("Single texts of %d tokens get no graph of their own: %s", width, error)
-            return None
+            _log.warning("Single texts of %s tokens get no branches of their own: %s", list(widths), error)
+            return False
+        graph.backend.use(run)
         return_memory(self._cache)
-        return run
+        return True
 
     def _warm(self, graph: Graph) -> None:
         """Run one text of every padded length a query may have."""
@@ -203,20 +211,12 @@ class _Loading:
                 graph.run([Tokens(longest.ids[:width], longest.type_ids[:width], 0)])
 
     def _reference(self) -> list[Floats]:
-        """The probe texts in ONNX Runtime's fp32; its graph is freed again."""
+        """The probe texts in ONNX Runtime's fp32."""
         if self._known is None:
+            work = Reference(self._model, self._config, self._max_tokens, self._threads, self._probes.tokens)
             key = f"{OnnxRuntime.version} {self._config!r} {[one.ids.tolist() for one in self._probes.tokens]}"
-            self._known = remembered(self._cache, key, self._compute_reference, name="reference")
+            self._known = remembered(self._cache, key, work.compute, name="reference")
         return self._known
-
-    def _compute_reference(self) -> list[Floats]:
-        backend = OnnxRuntime(self._model, self._threads, reference=True)
-        try:
-            graph = Graph(backend, self._config, self._max_tokens)
-            return [np.array(graph.run([one])[0]) for one in self._probes.tokens]
-        finally:
-            backend.close()
-            return_memory(None)
 
 
 def _only_model(folder: Path) -> Path:

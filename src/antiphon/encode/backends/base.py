@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol, TypeAlias
 
 import numpy as np
@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 Feeds = Mapping[str, NDArray[np.int64]]
 Floats = NDArray[np.float32]
-FixedRun: TypeAlias = Callable[[Feeds, int], Floats]
-"""``Backend.run`` for one shape only: feeds of one text of that width, and the number of the output."""
+RunAlone: TypeAlias = Callable[[Feeds, int], Floats]
+"""``Backend.run`` on all threads: feeds, and the number of the output."""
 
 
 class EngineFailure(Exception):
@@ -58,11 +58,14 @@ class Backend(Protocol):
         may be a view of the engine's memory: it is valid until the next run in the same place. Raises EngineFailure.
         """
 
-    def fixed(self, width: int) -> FixedRun | None:
-        """Return a faster run on all threads for one text of ``width`` tokens, None where there is nothing to gain.
+    def fixed(self, widths: Sequence[int]) -> RunAlone | None:
+        """Return a run that is faster for one text padded to one of ``widths``; None where there is nothing to gain.
 
-        Making it takes time and memory, and may overlap other runs. Raises EngineFailure, as the run does.
+        It takes any feeds. Making it takes time and memory, and may overlap other runs. Raises EngineFailure.
         """
+
+    def use(self, fixed: RunAlone) -> None:
+        """Let what ``fixed`` returned do all runs on all threads from now on."""
 
     def close(self) -> None:
         """Free the graph. Idempotent."""

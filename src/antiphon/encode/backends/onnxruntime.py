@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
 
-from antiphon.encode.backends.base import EngineFailure, Feeds, FixedRun, Floats
+from antiphon.encode.backends.base import EngineFailure, Feeds, Floats, RunAlone
 
 _ERRORS_ONLY = 3
 
@@ -65,9 +66,12 @@ class OnnxRuntime:
             raise EngineFailure(f"ONNX Runtime: {error}") from error
         return np.asarray(result, np.float32)
 
-    def fixed(self, width: int) -> FixedRun | None:  # noqa: ARG002  shapes cost nothing here
+    def fixed(self, widths: Sequence[int]) -> RunAlone | None:  # noqa: ARG002  shapes cost nothing here
         """See ``Backend.fixed``: there is nothing to gain."""
         return None
+
+    def use(self, fixed: RunAlone) -> None:
+        """See ``Backend.use``: ``fixed`` makes nothing that could be used."""
 
     def close(self) -> None:
         """Free the session; running afterwards is an error."""

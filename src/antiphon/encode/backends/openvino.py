@@ -7,16 +7,16 @@ AVX512-BF16 and more on AMX, int8 slightly faster still at a visible loss.
 from __future__ import annotations
 
 import threading
-from functools import partial
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeAlias
 from weakref import WeakValueDictionary
 
-import numpy as np
 import openvino
 
 from antiphon.domain.deployment import Precision
-from antiphon.encode.backends.base import EngineFailure, Feeds, FixedRun, Floats
+from antiphon.encode.backends.base import EngineFailure, Feeds, Floats, RunAlone
+from antiphon.encode.backends.openvino_branches import Branches, branched
 from antiphon.encode.backends.openvino_graph import VERSION, core, prepared
 
 _INT8_GROUP = 128
@@ -49,45 +49,45 @@ class OpenVino:
             self._weights = _Weights.of(model, threads, precision, kept)
             self.inputs = tuple(self._weights.types)
             self.outputs = self._weights.outputs
-            self._alone = self._weights.alone.create_infer_request()
+            self._alone: RunAlone = Branches(*self._weights.alone, self._weights.types)
         except RuntimeError as error:
             raise EngineFailure(f"OpenVINO cannot load {model.name}: {error}") from error
-        self._lanes: list[openvino.InferRequest] = []
+        self._lanes: list[Branches] = []
 
     def prepare_lanes(self) -> None:
         """See ``Backend.prepare_lanes``: the graph is compiled a second time, with weights of its own."""
         try:
             shared = self._weights.for_lanes(self.lanes)
-            self._lanes = [shared.create_infer_request() for _ in range(self.lanes)]
+            self._lanes = [Branches(shared, (), self._weights.types) for _ in range(self.lanes)]
         except RuntimeError as error:
             raise EngineFailure(f"OpenVINO cannot make lanes: {error}") from error
 
     def run(self, feeds: Feeds, output: int, lane: int | None = None) -> Floats:
         """See ``Backend.run``; the result is a view of the engine's memory."""
-        return self._infer(self._alone if lane is None else self._lanes[lane], feeds, output)
+        return (self._alone if lane is None else self._lanes[lane])(feeds, output)
 
-    def fixed(self, width: int) -> FixedRun | None:
-        """See ``Backend.fixed``: nodes of a graph of one shape do not ask for shapes, nor prepare for others."""
+    def fixed(self, widths: Sequence[int]) -> Branches | None:
+        """See ``Backend.fixed``: branches of one shape do not ask for shapes, nor prepare for others."""
         try:
-            request = self._weights.for_width(width).create_infer_request()
+            return Branches(*self._weights.for_widths(tuple(widths)), self._weights.types)
         except RuntimeError as error:
-            raise EngineFailure(f"OpenVINO cannot compile for one text of {width} tokens: {error}") from error
-        return partial(self._infer, request)
+            raise EngineFailure(f"OpenVINO cannot compile for texts of {list(widths)} tokens: {error}") from error
 
-    def _infer(self, request: openvino.InferRequest, feeds: Feeds, output: int) -> Floats:
-        types = self._weights.types
-        given = {name: array.astype(types[name], copy=False) for name, array in feeds.items()}
-        try:
-            results = request.infer(given, share_inputs=True, share_outputs=True)
-        except RuntimeError as error:
-            raise EngineFailure(f"OpenVINO: {error}") from error
-        return np.asarray(results[output], np.float32)
+    def use(self, fixed: RunAlone) -> None:
+        """See ``Backend.use``: the graph of before is let go, unless another model runs it."""
+        self._alone = fixed
+        if isinstance(fixed, Branches):
+            self._weights.alone = fixed.compiled, fixed.widths
 
     def close(self) -> None:
         """Free the graph; running afterwards is an error."""
         self.__dict__.pop("_alone", None)
         self.__dict__.pop("_lanes", None)
         self.__dict__.pop("_weights", None)
+
+
+_Alone: TypeAlias = tuple[openvino.CompiledModel, tuple[int, ...]]
+"""A graph compiled to run alone, and the widths that have a branch in it."""
 
 
 class _Weights:
@@ -100,11 +100,11 @@ class _Weights:
         self._source = (model, kept)
         self._how = (threads, precision)
         self._for_lanes: openvino.CompiledModel | None = None
-        self._for_widths: dict[int, openvino.CompiledModel] = {}
-        graph = self._graph()
+        graph = prepared(model, kept, precision)
+        self._mapped = None if kept is None else graph
         self.outputs = len(graph.outputs)
         self.types = {item.any_name: item.element_type.to_dtype() for item in graph.inputs}
-        self.alone = _compiled(graph, threads, precision, streams=1)
+        self.alone: _Alone = _compiled(graph, threads, precision, streams=1), ()
 
     @classmethod
     def of(cls, model: Path, threads: int, precision: Precision, kept: Path | None) -> _Weights:
@@ -124,19 +124,16 @@ class _Weights:
                 self._for_lanes = _compiled(self._graph(), *self._how, streams=lanes)
             return self._for_lanes
 
-    def for_width(self, width: int) -> openvino.CompiledModel:
-        """Return the graph compiled for one text of ``width`` tokens."""
+    def for_widths(self, widths: tuple[int, ...]) -> _Alone:
+        """Return the graph compiled with a branch for single texts of each of ``widths``, and the widths."""
         with self._lock:
-            found = self._for_widths.get(width)
-            if found is None:
-                graph = self._graph()
-                graph.reshape({name: [1, width] for name in self.types})
-                found = self._for_widths[width] = _compiled(graph, *self._how, streams=1)
-            return found
+            if self.alone[1] == widths:
+                return self.alone
+            return _compiled(branched(self._graph(), widths), *self._how, streams=1), widths
 
     def _graph(self) -> openvino.Model:
-        """Read the graph, which is not kept in memory beside what is compiled of it."""
-        return prepared(*self._source, self._how[1])
+        """Return the graph: the one that is mapped from a file, so that it is mapped once, or else read again."""
+        return prepared(*self._source, self._how[1]) if self._mapped is None else self._mapped
 
 
 def _compiled(graph: openvino.Model, threads: int, precision: Precision, *, streams: int) -> openvino.CompiledModel:

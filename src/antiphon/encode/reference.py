@@ -1,0 +1,94 @@
+"""The vectors that every engine and precision is compared with: ONNX Runtime's in fp32, computed once per package.
+
+A large model is run in a process of its own, beside the load of the engine that serves: what ONNX Runtime took of
+memory goes with it (38 MiB for multilingual-e5-small), and so does a crash.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import pickle
+import signal
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from antiphon.domain.model import ModelConfig
+from antiphon.encode.backends import EngineFailure, OnnxRuntime
+from antiphon.encode.encoder import Graph
+from antiphon.encode.encoding import Floats
+from antiphon.encode.memory import return_memory
+from antiphon.encode.tokenize import Tokens
+from antiphon.errors import AntiphonError
+
+_log = logging.getLogger(__name__)
+
+_LARGE = 32 * 2**20
+"""Bytes of a model that is worth a process, whose start takes half a second."""
+_CODE = "from antiphon.encode.reference import answer; answer()"
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """What is to be computed: the vector of each of ``tokens``, one text per run."""
+
+    model: Path
+    config: ModelConfig
+    max_tokens: int
+    threads: int
+    tokens: Sequence[Tokens]
+
+    def compute(self) -> list[Floats]:
+        """Return the vectors; EngineFailure where ONNX Runtime cannot load or run the model, or crashes with it."""
+        if self.model.stat().st_size < _LARGE or not sys.executable or getattr(sys, "frozen", False):
+            return self._here()
+        path = os.pathsep.join(entry for entry in sys.path if entry)
+        try:
+            done = subprocess.run(  # noqa: S603  this very interpreter
+                [sys.executable, "-c", _CODE],
+                input=pickle.dumps(self),
+                capture_output=True,
+                check=False,
+                env={**os.environ, "PYTHONPATH": path},
+            )
+        except OSError as error:
+            _log.warning("The reference is computed in this process: %s", error)
+            return self._here()
+        if done.returncode < 0:
+            name = signal.Signals(-done.returncode).name
+            raise EngineFailure(f"ONNX Runtime was ended by {name} while it ran {self.model.name}: is memory short?")
+        if done.returncode:
+            said = done.stderr.decode(errors="replace").strip().rpartition("\n")[2]
+            _log.warning("The reference is computed in this process, because another failed: %s", said)
+            return self._here()
+        found: list[Floats] | Exception = pickle.loads(done.stdout)  # noqa: S301  from our own process
+        if isinstance(found, Exception):
+            raise found
+        return found
+
+    def _here(self) -> list[Floats]:
+        backend = OnnxRuntime(self.model, self.threads, reference=True)
+        try:
+            graph = Graph(backend, self.config, self.max_tokens)
+            return [np.array(graph.run([one])[0]) for one in self.tokens]
+        finally:
+            backend.close()
+            return_memory(None)
+
+    def answer(self) -> list[Floats] | Exception:
+        """Return the vectors, or the error that says why there are none."""
+        try:
+            return self._here()
+        except (EngineFailure, AntiphonError) as error:
+            return error
+
+
+def answer() -> None:
+    """Read a Reference from standard input and write what it answers: the whole life of the process."""
+    work: Reference = pickle.load(sys.stdin.buffer)  # noqa: S301  from our own process
+    sys.stdout.buffer.write(pickle.dumps(work.answer()))
