@@ -71,7 +71,7 @@ class _Race:
         """Every round gives every contender the same new texts, one contender after the other."""
         for one in self._contenders:  # what runs for the first time compiles, grows, or warms up
             one.embed(passages(99, 40), "passage")
-            one.one_by_one(queries(99, 4), "query")
+            one.one_by_one(queries(99, 40), "query")
         for number in range(self._setting.rounds):
             self._round(number)
         for one in self._contenders:

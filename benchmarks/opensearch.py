@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ import httpx
 from benchmarks.indexed import middle
 from benchmarks.ingesting import bulk
 from benchmarks.result import Column, Rounds, Table
-from benchmarks.server import server
+from benchmarks.server import Connection, server
 from benchmarks.setting import Setting, SkipSection
 from benchmarks.texts import queries, short_passages
 from benchmarks.weighing import resident_mib
@@ -36,6 +37,7 @@ class Contender:
 
     name: str
     client: httpx.Client
+    connection: Connection
     pid: int
     start_s: float
     model: str = ""
@@ -65,7 +67,7 @@ class Contender:
     def predict(self, texts: list[str], role: str) -> None:
         """Embed texts in a role."""
         body = {"parameters": {"content_type": role}, "text_docs": texts, "target_response": ["sentence_embedding"]}
-        found = answer(self.client.post(f"/_plugins/_ml/models/{self.model}/_predict", json=body))
+        found = self._asked(f"/_plugins/_ml/models/{self.model}/_predict", json.dumps(body).encode())
         assert len(found["inference_results"]) == len(texts), found
 
     def embed(self, texts: list[str]) -> None:
@@ -75,15 +77,20 @@ class Contender:
 
     def ingest(self, texts: list[str]) -> None:
         """Write documents through the pipeline, searchable at the end."""
-        headers = {"content-type": "application/x-ndjson"}
-        found = answer(self.client.post("/beside/_bulk?refresh=true", content=bulk(texts), headers=headers))
+        found = self._asked("/beside/_bulk?refresh=true", bulk(texts), "application/x-ndjson")
         assert found["errors"] is False, found["items"][0]
 
     def search(self, text: str) -> None:
         """Ask a neural query."""
         query = {"neural": {"vector": {"query_text": text, "model_id": self.model, "k": 10}}}
-        found = answer(self.client.post("/beside/_search", json={"_source": False, "query": query}))
+        found = self._asked("/beside/_search", json.dumps({"_source": False, "query": query}).encode())
         assert found["hits"]["hits"], found
+
+    def _asked(self, path: str, content: bytes, kind: str = "application/json") -> dict[str, Any]:
+        status, found = self.connection.send("POST", path, content, kind)
+        assert status == 200, found
+        body: dict[str, Any] = json.loads(found)
+        return body
 
 
 def run(setting: Setting) -> list[Table]:
@@ -98,8 +105,8 @@ def run(setting: Setting) -> list[Table]:
                 httpx.Client(base_url=url, timeout=600) as their_client,
                 httpx.Client(base_url=own.url, timeout=600) as own_client,
             ):
-                theirs = Contender(THEIRS, their_client, process.pid, time.perf_counter() - began)
-                ours = Contender(OURS, own_client, own.pid, own_s)
+                theirs = Contender(THEIRS, their_client, Connection(url), process.pid, time.perf_counter() - began)
+                ours = Contender(OURS, own_client, own, own.pid, own_s)
                 return [_compare(setting, [theirs, ours])]
     except NodeError as error:
         raise SkipSection(f"no OpenSearch node: {error}") from error

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 
-_STEP = 4
+_STEP = 2
 """Widths are multiples of this many tokens."""
 _LONGEST = 64
 """Longer texts run long enough for shapes not to matter."""
