@@ -48,7 +48,7 @@ def main() -> int:
     if given.page:
         _write_page()
         return 0
-    stored = Stored.of(describe(given.threads), datetime.now(UTC).date().isoformat())
+    stored = Stored.of(describe(given.threads), f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC")
     if given.compare and not stored.tables:
         parser.error("--compare: there are no results of a machine like this one: run `scripts/bench` first")
     sections = [name for name, (_, tables) in SECTIONS.items() if _wanted(given.only, name, tables)]
