@@ -40,7 +40,7 @@ class DeployReport:
 class EncoderStats:
     """Counters of one loaded encoder since its deploy: texts, tokens kept, and what truncation took.
 
-    ``fixed_widths``: the lengths, in tokens, for which single texts have a graph of their own by now.
+    ``fixed_widths``: the lengths, in tokens, for which single texts have a branch of the graph by now.
     """
 
     texts: int = 0

@@ -275,7 +275,7 @@ class Worker(Generic[Row]):
 
     def _next(self) -> _Run[Row] | None:
         """Take the next batch off the queue, unless others are waited for; whoever had a turn goes to its end."""
-        if self._gathering() is not None:
+        if not self._waiting or self._gathering() is not None:
             return None
         views = [Waiting(one.lengths[one.started :], fresh=one.started == 0) for one in self._waiting]
         large = any(one.cost > self._budget for one in self._waiting)
