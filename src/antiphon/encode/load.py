@@ -6,7 +6,6 @@ import logging
 import os
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -155,18 +154,16 @@ class _Loading:
         return self._attempt(OnnxRuntime(self._model, self._threads), Precision.FP32, None)
 
     def _openvino(self, precision: Precision) -> _Loaded:
-        with ThreadPoolExecutor(1) as beside:
-            reference = beside.submit(self._reference)
-            backend = OpenVino(self._model, self._threads, precision, self._cache)
-            return self._attempt(backend, precision, reference.result)
+        reference = self._reference()
+        return self._attempt(OpenVino(self._model, self._threads, precision, self._cache), precision, reference)
 
-    def _attempt(self, backend: Backend, precision: Precision, reference: Callable[[], list[Floats]] | None) -> _Loaded:
+    def _attempt(self, backend: Backend, precision: Precision, reference: list[Floats] | None) -> _Loaded:
         """Probe ``backend``; it is closed when it fails."""
         try:
             graph = Graph(backend, self._config, self._max_tokens)
             figures, vectors = self._probes.check(graph.run)
             widen = partial(self._widen, graph, vectors) if backend.lanes > 1 else None
-            agreement = None if reference is None else check_precision(vectors, reference(), precision)
+            agreement = None if reference is None else check_precision(vectors, reference, precision)
             self._warm(graph)
         except BaseException:
             backend.close()

@@ -1,7 +1,8 @@
 """The vectors that every engine and precision is compared with: ONNX Runtime's in fp32, computed once per package.
 
-A large model is run in a process of its own, beside the load of the engine that serves: what ONNX Runtime took of
-memory goes with it (38 MiB for multilingual-e5-small), and so does a crash.
+A large model is run in a process of its own, before the engine that serves is loaded: what ONNX Runtime took of memory
+goes with it (38 MiB for multilingual-e5-small), and so does a crash. Beside the load of the engine it would end a
+second sooner, but both would need their most memory at once.
 """
 
 from __future__ import annotations
