@@ -32,7 +32,7 @@ def resolve_expression(indices: Mapping[str, Index], expression: str, options: E
     IndexNotFound (404) for a concrete name that is neither an index nor an alias, or when ``allow_no_indices`` is
     off and a pattern matches nothing.
     """
-    states = _states(options.expand_wildcards)
+    states = expand_states(options.expand_wildcards)
     found: dict[str, list[Mapping[str, Any] | None]] = {}
     wild = False
     for part in [word for word in expression.split(",") if word] or ["_all"]:
@@ -96,7 +96,8 @@ def _named(
                     yield name, alias.filter
 
 
-def _states(words: str) -> frozenset[str]:
+def expand_states(words: str) -> frozenset[str]:
+    """Return the words of ``expand_wildcards``; IllegalArgument names an unknown one."""
     states = frozenset(word.strip().lower() for word in words.split(",") if word.strip())
     unknown = states - _STATES
     if unknown:

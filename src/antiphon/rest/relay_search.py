@@ -13,6 +13,7 @@ from antiphon.rest.call import Call, Reply, Route
 from antiphon.rest.errors import render_error
 from antiphon.rest.json_body import loads
 from antiphon.rest.relay_call import asking, engine_of, forward, reply_of, sent_on, without_form, without_source
+from antiphon.wire.msearch import search_lines
 
 _JSON, _NDJSON = "application/json", "application/x-ndjson"
 
@@ -62,13 +63,14 @@ def reindex(call: Call) -> Reply:
 
 def msearch(call: Call) -> Reply:
     """Bind every search; one that cannot be bound has its error in its place."""
-    lines = call.body.rstrip().split(b"\n") if _may_ask(call) else []
-    if not lines or len(lines) % 2:
+    try:
+        lines = search_lines(call.body) if _may_ask(call) else []
+    except AntiphonError:
+        lines = []
+    if not lines:
         return forward(call)
-    heads, bodies = lines[::2], [_parsed(line) for line in lines[1::2]]
-    searches = [
-        _one_of_many(call, _parsed(head.strip() or b"{}"), body) for head, body in zip(heads, bodies, strict=True)
-    ]
+    heads, bodies = [line.strip() or b"{}" for line in lines[::2]], [_parsed(line) for line in lines[1::2]]
+    searches = [_one_of_many(call, _parsed(head), body) for head, body in zip(heads, bodies, strict=True)]
     bound = engine_of(call).searches.bind(searches, asking(call))
     if all(new is body for new, body in zip(bound, bodies, strict=True)):
         return forward(call)

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from antiphon.domain.source import token
-from antiphon.errors import AntiphonError, IllegalArgument, JsonError, ParsingError, ValidationError
+from antiphon.errors import AntiphonError, IllegalArgument, JsonError, ParseError, ParsingError, ValidationError
 from antiphon.flows import SearchRequest, keep_alive_ms
 from antiphon.query import Page, PageHit, SearchHit, merge_url, url_parameters, url_query
 from antiphon.rest.call import Call, Reply, Route
@@ -15,7 +15,7 @@ from antiphon.rest.errors import describe_item, render_error
 from antiphon.rest.index_options import index_options
 from antiphon.rest.json_body import loads
 from antiphon.wire.explanation import render_explain, render_unreadable, render_validation
-from antiphon.wire.msearch import check_search_type, read_search_header
+from antiphon.wire.msearch import SearchHeader, check_search_type, read_search_header, search_lines
 from antiphon.wire.search import (
     check_count_body,
     read_pit_ids,
@@ -161,25 +161,21 @@ def list_points(call: Call) -> Reply:
 
 
 def msearch(call: Call) -> Reply:
-    """Run many searches; each has its own answer or error."""
+    """Run many searches; each has its own answer or error, but a bad header refuses them all."""
     start = time.monotonic()
-    lines = [line.strip() for line in call.body.rstrip().split(b"\n")] if call.body.strip() else []
-    if not lines:
-        raise ValidationError("no requests added")
-    if len(lines) % 2:
-        raise IllegalArgument("every search of an _msearch takes two lines: a header, which may be {}, and a body")
+    if not call.body:
+        raise ParseError("request body or source parameter is required")
+    lines = [line.strip() for line in search_lines(call.body)]
     if len(lines) // 2 > _MOST_SEARCHES:
         raise IllegalArgument(f"an _msearch takes at most {_MOST_SEARCHES} searches, but has {len(lines) // 2}")
-    responses = [
-        _one_of_many(call, number, header, body)
-        for number, (header, body) in enumerate(zip(lines[::2], lines[1::2], strict=True), 1)
-    ]
+    heads = [_header(call, number, line or b"{}") for number, line in enumerate(lines[::2], 1)]
+    searches = zip(heads, lines[1::2], strict=True)
+    responses = [_one_of_many(call, number, head, body) for number, (head, body) in enumerate(searches, 1)]
     return Reply({"took": int((time.monotonic() - start) * 1000), "responses": responses})
 
 
-def _one_of_many(call: Call, number: int, header: bytes, body: bytes) -> dict[str, Any]:
+def _one_of_many(call: Call, number: int, head: SearchHeader, body: bytes) -> dict[str, Any]:
     try:
-        head = read_search_header(_line(number, header or b"{}"), _index(call))
         asked = search_body(_line(number, body))
         request = SearchRequest(head.expression, asked, options=head.options)
         page = _searched(call, request, None, head.search_type)
@@ -188,6 +184,13 @@ def _one_of_many(call: Call, number: int, header: bytes, body: bytes) -> dict[st
         reply = render_error(error)
         shown: dict[str, Any] = reply.body
         return shown
+
+
+def _header(call: Call, number: int, line: bytes) -> SearchHeader:
+    try:
+        return read_search_header(loads(line), _index(call))
+    except JsonError as error:
+        raise JsonError(f"header {number} of the _msearch: {error.reason}") from None
 
 
 def _line(number: int, text: bytes) -> Any:

@@ -1,4 +1,4 @@
-"""The header line of one search in an ``_msearch``."""
+"""The lines of an ``_msearch``: a header and a body for each search."""
 
 from __future__ import annotations
 
@@ -6,10 +6,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from antiphon.errors import IllegalArgument, ParsingError
+from antiphon.domain.expression import expand_states
+from antiphon.errors import IllegalArgument, ParsingError, ValidationError
 
 _SEARCH_TYPES = ("query_then_fetch", "dfs_query_then_fetch")
 _OPTIONS = ("ignore_unavailable", "allow_no_indices", "expand_wildcards")
+_FLAGS = (
+    *_OPTIONS[:2], "ignore_throttled", "request_cache", "allow_partial_search_results", "ccs_minimize_roundtrips",
+)  # fmt: skip
 _ACCEPTED = frozenset({
     "index", "indices", "search_type", "preference", "routing", "allow_partial_search_results", "request_cache",
     "ccs_minimize_roundtrips", "ignore_throttled", "cancel_after_time_interval", *_OPTIONS,
@@ -25,18 +29,40 @@ class SearchHeader:
     search_type: str | None
 
 
+def search_lines(body: bytes) -> list[bytes]:
+    """Return header, body, header, body ...; IllegalArgument for a missing last newline or body, ValidationError for no
+    search. An empty header is ``{}``, but an empty first line is none.
+    """
+    if not body.endswith(b"\n"):
+        raise IllegalArgument("The msearch request must be terminated by a newline [\n]")
+    text = body.removeprefix(b"\n").rstrip()
+    if not text:
+        raise ValidationError("no requests added")
+    lines = text.split(b"\n")
+    if len(lines) % 2:
+        raise IllegalArgument(
+            "every search of an _msearch takes two lines: a header, which may be {}, and a body; the last of "
+            f"{len(lines)} lines has no body"
+        )
+    return lines
+
+
 def read_search_header(body: object, default_index: str) -> SearchHeader:
-    """Return the header; IllegalArgument for a key that none has."""
+    """Return the header; IllegalArgument for a key that none has, and for a value that its key does not take."""
     if not isinstance(body, dict):
         raise ParsingError("the header of a search must be a JSON object")
     for key in body:
         if key not in _ACCEPTED:
             raise IllegalArgument(f"key [{key}] is not supported in the metadata section")
     index = body.get("index", body.get("indices"))
-    options: dict[str, Any] = {name: _flag(name, body[name]) for name in _OPTIONS[:2] if name in body}
+    flags = {name: _flag(name, body[name]) for name in _FLAGS if body.get(name) is not None}
+    options: dict[str, Any] = {name: flags[name] for name in _OPTIONS[:2] if name in flags}
     if "expand_wildcards" in body:
         options["expand_wildcards"] = _words(body["expand_wildcards"])
+        expand_states(options["expand_wildcards"])
     kind = body.get("search_type")
+    if kind is not None and kind not in _SEARCH_TYPES:
+        raise IllegalArgument(f"No search type for [{kind}]")
     return SearchHeader(
         default_index if index is None else _words(index),
         options,
@@ -60,6 +86,7 @@ def _words(value: Any) -> str:
 
 
 def _flag(name: str, value: Any) -> bool:
-    if value in (True, False, "true", "false"):
+    if isinstance(value, bool) or value in ("true", "false"):
         return value in (True, "true")
-    raise IllegalArgument(f"Failed to parse value [{value}] of [{name}] as only [true] or [false] are allowed.")
+    cause = IllegalArgument(f"Failed to parse value [{value}] as only [true] or [false] are allowed.")
+    raise IllegalArgument(f"Could not convert [{name}] to boolean", cause=cause)
