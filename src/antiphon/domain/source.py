@@ -10,6 +10,7 @@ from typing import Any
 
 import orjson
 
+from antiphon.domain.json_keys import check_keys
 from antiphon.domain.pattern import star_pattern
 from antiphon.errors import IllegalArgument, JsonError, MapperParsing, ParseError
 
@@ -43,16 +44,16 @@ class SourceFilter:
 
 
 def parse_document(source: memoryview | bytes) -> dict[str, Any]:
-    """Return the parsed document; ParseError when empty, MapperParsing when it is no JSON object.
-
-    Of two equal keys the last one counts: strictness would cost half the speed of a bulk.
-    """
+    """Return the parsed document; ParseError when empty, MapperParsing when it is no JSON object or has a key twice."""
     try:
         parsed = orjson.loads(source)
+        check_keys(bytes(source), parsed)
     except orjson.JSONDecodeError as error:
         if not bytes(source).strip():
             raise ParseError("request body is required") from None
         raise MapperParsing("failed to parse", cause=JsonError(str(error))) from None
+    except JsonError as error:
+        raise MapperParsing("failed to parse", cause=error) from None
     if not isinstance(parsed, dict):
         raise MapperParsing(
             "failed to parse",

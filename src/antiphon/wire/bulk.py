@@ -9,6 +9,7 @@ from typing import Any
 import orjson
 
 from antiphon.domain.bulk import Action, Operation, RawAction
+from antiphon.domain.json_keys import check_keys
 from antiphon.domain.source import SourceFilter, token
 from antiphon.domain.store import VersionType
 from antiphon.domain.update import Update
@@ -46,9 +47,9 @@ def read_bulk(
 ) -> list[Action]:
     """Return the actions in order; their sources are views of ``body``, not parsed yet. ``pace`` walks the lines.
 
-    ParseError for an empty body, IllegalArgument for a malformed action line or a missing last newline,
-    ValidationError when there is no action, or one has no index, lacks its id, or has parameters that do not go
-    together: the whole request is refused.
+    ParseError for an empty body, IllegalArgument for a missing last newline or a malformed action line, JsonError for
+    one with a key twice, ValidationError when there is no action, or one has no index, lacks its id, or has parameters
+    that do not go together: the whole request is refused.
     """
     _check_body(body)
     actions = [_action(number, raw, defaults) for number, raw in pace(_Reader(body).lines())]
@@ -139,6 +140,8 @@ class _Reader:
             raise IllegalArgument(f"{where}, expected one of [create, delete, index, update] but found [{word}]")
         if not isinstance(metadata, dict):
             raise IllegalArgument(f"{where}, expected START_OBJECT or END_OBJECT but found [{token(metadata)}]")
+        if line.count(b":") != 1 + len(metadata):
+            check_keys(line, parsed)
         return _OPERATIONS[word], metadata
 
 
