@@ -73,6 +73,11 @@ class Setting:
         return _PREFIX + self.name.upper()
 
     @property
+    def is_path(self) -> bool:
+        """True of a file or folder."""
+        return self.kind.read is _path
+
+    @property
     def flag(self) -> str:
         """The flag of ``antiphon serve``: ``--log-level`` for ``log_level``."""
         return "--" + self.name.replace("_", "-")

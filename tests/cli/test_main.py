@@ -30,6 +30,28 @@ def test_wrong_usage_is_exit_code_2(run: Run, arguments: list[str]) -> None:
     assert "Traceback" not in err
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["serve", "--data", ""],
+        ["serve", "--cache", " "],
+        ["serve", "--config", ""],
+        ["serve", "--cluster-ca-cert", ""],
+        ["model", "build", "x", "--output", ""],
+        ["embed", "--model", "x", "--role", "query", "--output", "", "a"],
+        ["index", "create", "x", "--body", ""],
+        ["push", "x", "--to", "http://x", "--queries", ""],
+        ["push", "x", "--to", "http://x", "--ca-cert", ""],
+    ],
+)
+def test_an_empty_path_is_not_the_current_folder(run: Run, arguments: list[str]) -> None:
+    code, out, err = run(*arguments)
+    option = arguments[-2] if arguments[-1] != "a" else "--output"
+    assert (code, out) == (2, "")
+    assert f"Invalid value for '{option}'" in err
+    assert "the path is empty" in " ".join(err.split())
+
+
 def assert_one_line(result: tuple[int, str, str], *says: str) -> None:
     code, out, err = result
     lines = err.strip().splitlines()
@@ -39,6 +61,12 @@ def assert_one_line(result: tuple[int, str, str], *says: str) -> None:
     assert lines[0].startswith("antiphon: ")
     for word in says:
         assert word in lines[0]
+
+
+def test_empty_names_of_files_and_models_are_one_line(run: Run, tmp_path: Path) -> None:
+    assert_one_line(run("ingest", "x", ""), "a path is empty")
+    assert_one_line(run("embed", "--model", "", "--role", "query", "a"), "the name of the model is empty")
+    assert_one_line(run("model", "build", "", "-o", tmp_path / "x.zip"), "the name of the model is empty")
 
 
 def test_a_missing_zip_is_one_line(run: Run, tmp_path: Path) -> None:

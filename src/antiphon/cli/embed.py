@@ -12,7 +12,7 @@ import numpy as np
 import orjson
 import typer
 
-from antiphon.cli.terminal import say, steps
+from antiphon.cli.terminal import path_option, say, steps
 from antiphon.domain.deployment import Precision
 from antiphon.domain.role import Role
 from antiphon.errors import IllegalArgument
@@ -27,7 +27,7 @@ def embed(
     ],
     role: Annotated[Role, typer.Option("--role", "-r", help="What the texts are.")],
     texts: Annotated[list[str] | None, typer.Argument(help="Texts; - reads one text per line from stdin.")] = None,
-    output: Annotated[Path | None, typer.Option("--output", "-o", help="Write one float32 .npy array instead.")] = None,
+    output: Annotated[Path | None, path_option("--output", "-o", help="Write one float32 .npy array instead.")] = None,
     precision: Annotated[Precision, typer.Option(help="How numbers are computed.")] = Precision.AUTO,
     threads: Annotated[int, typer.Option(min=0, help="CPU threads, 0 for all.")] = 0,
 ) -> None:

@@ -67,6 +67,8 @@ def find_files(paths: list[str]) -> list[Input]:
         path = Path(given)
         if given == "-":
             found.append(Input(None, "stdin"))
+        elif not given.strip():
+            raise IllegalArgument("a path is empty: name a file or a folder, [.] for the current one")
         elif path.is_dir():
             found.extend(_inside(path))
         elif not path.exists():

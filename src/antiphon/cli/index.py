@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from antiphon.cli.servers import Url, opened
-from antiphon.cli.terminal import columns, say
+from antiphon.cli.terminal import columns, path_option, say
 from antiphon.errors import AntiphonError, IllegalArgument, reason_of
 from antiphon.remote import DEFAULT_URL, RestClient, one_index, segment
 
@@ -39,7 +39,7 @@ def create(
         list[str] | None, typer.Option("--field", help="Another field and its type, as year=integer; repeatable.")
     ] = None,
     body: Annotated[
-        Path | None, typer.Option("--body", help="A JSON file with settings and mappings of your own instead.")
+        Path | None, path_option("--body", help="A JSON file with settings and mappings of your own instead.")
     ] = None,
     url: Url = DEFAULT_URL,
 ) -> None:

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import orjson
 import typer
 
-from antiphon.cli.terminal import say, steps
+from antiphon.cli.terminal import path_option, say, steps
 from antiphon.domain.package import BuiltPackage, Overrides, PackageInspection
 from antiphon.wire.model import render_registration
 from antiphon.wire.package import render_inspection
@@ -27,7 +27,7 @@ def build(
             "bundled:multilingual-e5-small, or multilingual-e5-small (the hub, else the bundled weights)."
         ),
     ],
-    output: Annotated[Path, typer.Option("--output", "-o", help="The zip to write.")],
+    output: Annotated[Path, path_option("--output", "-o", help="The zip to write.")],
     revision: Annotated[str | None, typer.Option(help="Branch, tag or commit of a hub id.")] = None,
     name: Annotated[str | None, typer.Option(help="Model name in the register body.")] = None,
     description: Annotated[str | None, typer.Option(help="Model description.")] = None,

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from antiphon.cli.servers import CaCert, Insecure, To, Url, other_server
-from antiphon.cli.terminal import say, steps
+from antiphon.cli.terminal import path_option, say, steps
 from antiphon.errors import AntiphonError, IllegalArgument, Unavailable
 from antiphon.remote import DEFAULT_URL, Endpoint, RestClient, read_endpoint, segment
 from antiphon.settings import Settings
@@ -38,7 +38,7 @@ Connected = Annotated[
 Address = Annotated[
     str | None, typer.Option("--address", help="Where the cluster reaches the server here; --url when left out.")
 ]
-Queries = Annotated[Path | None, typer.Option(help="Queries to compare rankings with, one on a line.")]
+Queries = Annotated[Path | None, path_option(help="Queries to compare rankings with, one on a line.")]
 Count = Annotated[int, typer.Option("--count", min=1, max=1000, help="How many queries.")]
 Best = Annotated[int, typer.Option("-k", min=1, max=1000, help="Hits of each query that are compared.")]
 MinOverlap = Annotated[float, typer.Option(min=0, max=1, help="Mean share of equal hits that is wanted.")]

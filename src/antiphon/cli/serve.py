@@ -18,7 +18,7 @@ import uvicorn
 
 from antiphon.cli.bounded_http import BoundedHttp
 from antiphon.cli.process import serve_well
-from antiphon.cli.terminal import say, steps
+from antiphon.cli.terminal import path_option, say, steps
 from antiphon.domain.deployment import Precision
 from antiphon.domain.model import ModelState
 from antiphon.domain.task import TaskState
@@ -31,7 +31,8 @@ _log = logging.getLogger("antiphon")
 def _flag(name: str) -> Any:
     """Return the option of a setting, helped by its row."""
     row = settings_table()[name]
-    return typer.Option(help=row.help, show_default=row.default)
+    option = path_option if row.is_path else typer.Option
+    return option(help=row.help, show_default=row.default)
 
 
 def serve(
@@ -52,7 +53,7 @@ def serve(
     cluster: Annotated[str | None, _flag("cluster")] = None,
     cluster_ca_cert: Annotated[Path | None, _flag("cluster_ca_cert")] = None,
     cluster_insecure: Annotated[bool | None, _flag("cluster_insecure")] = None,
-    config: Annotated[Path | None, typer.Option(help="YAML file of settings; flags and ANTIPHON_* win.")] = None,
+    config: Annotated[Path | None, path_option(help="YAML file of settings; flags and ANTIPHON_* win.")] = None,
 ) -> None:
     """Serve OpenSearch's ML Commons API until SIGTERM or Ctrl-C, which finish running requests first."""
     given = locals()

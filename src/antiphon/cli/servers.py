@@ -13,7 +13,7 @@ from typing import Annotated
 import httpx
 import typer
 
-from antiphon.cli.terminal import say
+from antiphon.cli.terminal import path_option, say
 from antiphon.domain.banner import opensearch_version
 from antiphon.errors import IllegalArgument
 from antiphon.remote import Endpoint, RestClient, read_endpoint
@@ -29,7 +29,8 @@ To = Annotated[
     ),
 ]
 CaCert = Annotated[
-    Path | None, typer.Option("--ca-cert", help="PEM file of the authority that signed the other server's certificate.")
+    Path | None,
+    path_option("--ca-cert", help="PEM file of the authority that signed the other server's certificate."),
 ]
 Insecure = Annotated[bool, typer.Option("--insecure", help="Do not check the other server's certificate.")]
 

@@ -8,12 +8,25 @@ import textwrap
 import unicodedata
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import typer
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
+
+
+def path_option(*names: str, **more: Any) -> Any:
+    """Return an option that is a path; an empty one is refused, since it would mean the current folder."""
+    return typer.Option(*names, parser=_named_path, metavar="<path>", **more)
+
+
+def _named_path(given: str) -> Path:
+    """Return the path; BadParameter when it is empty."""
+    if not given.strip():
+        raise typer.BadParameter("the path is empty: name a file or a folder, [.] for the current one")
+    return Path(given)
 
 
 def say(line: str) -> None:

@@ -51,6 +51,7 @@ def build_package(
     PackageError when its graph is not a text encoder.
     """
     tell = on_progress or (lambda *_: None)
+    _check_named(source)
     _check_overrides(overrides)
     check_output(output, Path(source) if Path(source).is_dir() else None)
     with tempfile.TemporaryDirectory(prefix="antiphon-build-") as scratch:
@@ -81,6 +82,7 @@ def resolve_source(source: str, revision: str | None = None, tell: Progress | No
     With the bundled weights comes a remark that says why. Asks the hub (and downloads) for the bare name only.
     Raises SourceError when neither can be had.
     """
+    _check_named(source)
     if source != MODEL or Path(source).exists():
         return source, ()
     try:
@@ -91,6 +93,13 @@ def resolve_source(source: str, revision: str | None = None, tell: Progress | No
         remark = f"The hub cannot be reached, so these are the bundled weights and not the original: {error.reason}"
         return PREFIX + MODEL, (remark,)
     return DEFAULT_HUB_ID, ()
+
+
+def _check_named(source: str) -> None:
+    if not source.strip():
+        raise SourceError(
+            "the name of the model is empty: give a zip, a folder, a hub id or bundled:multilingual-e5-small"
+        )
 
 
 def _open(source: str, revision: str | None, scratch: Path, tell: Progress) -> ModelFolder:
