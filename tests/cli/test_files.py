@@ -186,3 +186,21 @@ def test_a_huge_cell_and_a_huge_line_are_read(tmp_path: Path) -> None:
     (row,) = read(write(tmp_path / "a.csv", f"id,t\n1,{huge}\n"))
     (line,) = read(write(tmp_path / "a.jsonl", json.dumps({"id": 1, "t": huge})))
     assert row.source["t"] == line.source["t"] == huge
+
+
+def test_linked_files_are_read_once_and_linked_folders_are_not_walked(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "in"
+    write(folder / "a.md", "a")
+    write(tmp_path / "out" / "o.md", "o")
+    for link, target in (
+        ("sub.md", "../out/o.md"), ("twice.md", "a.md"), ("loop", "."), ("up", ".."), ("other", "../out"),
+        ("gone.md", "none.md"), ("itself.md", "itself.md"), (".hidden", ".."),
+    ):  # fmt: skip
+        (folder / link).symlink_to(target)
+    assert [item.id for item in read(folder)] == ["a.md", "sub.md"]
+    said = capsys.readouterr().err
+    assert "are not followed (5)" in said
+    assert str(folder / "gone.md") in said
+    assert [item.id for item in read(folder / "other")] == ["o.md"]

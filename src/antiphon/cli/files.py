@@ -15,6 +15,7 @@ from typing import Any, BinaryIO
 import orjson
 
 from antiphon.cli.tables import read_rows
+from antiphon.cli.terminal import say
 from antiphon.errors import IllegalArgument
 
 _TEXTS = {".md", ".markdown", ".txt", ".rst"}
@@ -110,13 +111,21 @@ Reader = Callable[[str, BinaryIO, Options, int], Iterator[Item]]
 
 
 def _inside(folder: Path) -> list[Input]:
-    """The files below a folder that are of a kind that holds documents: ``.json`` there is mostly configuration."""
-    found = []
+    """The files below a folder that are of a kind that holds documents: ``.json`` there is mostly configuration.
+
+    Linked files are read where the link lies. Linked folders are not walked, since they may hold this one: it is said.
+    """
+    found, links = [], []
     for path in sorted(folder.rglob("*")):
         below = path.relative_to(folder)
         hidden = any(part.startswith(".") for part in below.parts)
         if not hidden and path.suffix.lower() in _WALKED and path.is_file():
             found.append(Input(path, _words(below.as_posix())))
+        elif not hidden and path.is_symlink() and (path.is_dir() or not path.exists()):
+            links.append(path)
+    if links:
+        say(f"note: links to folders, or to nothing, are not followed ({len(links)}): name what is to be read, such as "
+            f"[{_words(str(links[0]))}]")  # fmt: skip
     if not found:
         raise IllegalArgument(f"[{folder}] holds no {', '.join(sorted(_WALKED))} file")
     return found

@@ -32,7 +32,10 @@ def ingest(
     index: Annotated[str, typer.Argument(help="The index.")],
     files: Annotated[
         list[str],
-        typer.Argument(help="JSON lines, JSON, CSV, TSV, Markdown or text files, folders of them; - for JSON lines."),
+        typer.Argument(
+            help="JSON lines, JSON, CSV, TSV, Markdown or text files, folders of them, whose links to other "
+            "folders are not followed; - for JSON lines."
+        ),
     ],
     text_field: Annotated[str, typer.Option(help="Where the text of a Markdown or text file goes.")] = "text",
     id_field: Annotated[
