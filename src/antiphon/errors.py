@@ -58,6 +58,7 @@ Low rooms raise these words with the cause attached; only ``rest/errors.py`` mak
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
@@ -304,6 +305,11 @@ class DiskFull(ClusterBlock):
     """There is no room on the disk: nothing of the request was written, and what was acknowledged is kept."""
 
     status = 429
+
+
+def is_disk_full(error: BaseException) -> bool:
+    """True when the system, or SQLite, had no room left."""
+    return getattr(error, "errno", None) == errno.ENOSPC or "disk is full" in str(error)
 
 
 class VersionConflict(AntiphonError):

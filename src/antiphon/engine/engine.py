@@ -18,6 +18,7 @@ from antiphon.domain.mapping import IndexMapping
 from antiphon.domain.store import Write
 from antiphon.engine.allocator import give_back, map_large_arrays
 from antiphon.engine.analysis import Analyzers
+from antiphon.engine.failures import Failures
 from antiphon.engine.pieces import Limits
 from antiphon.engine.snapshot import HeldSnapshot
 from antiphon.engine.store import Store, has_documents
@@ -148,6 +149,7 @@ class LocalEngine:
         if nice and sys.platform == "linux":
             os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), nice)
         again_at: dict[str, float] = {}
+        failures = Failures(self._folder)
         worked = False
         while not self._stop.wait(_TICK_S):
             before, worked = worked, False
@@ -156,15 +158,17 @@ class LocalEngine:
             for uuid, store in stores:
                 if time.monotonic() < again_at.get(uuid, 0.0):
                     continue
+                work = f"[{threading.current_thread().name}] of index [{uuid}]"
                 try:
-                    worked = act(uuid, store) or worked
-                except Exception:  # noqa: BLE001 - a thread serves every index: one that fails must not stop the others
+                    if act(uuid, store):
+                        worked = True
+                        failures.over(work)
+                except Exception as error:  # noqa: BLE001 - a thread serves every index: one that fails must not stop the others
                     with self._lock:
                         dropped = self._stores.get(uuid) is not store
                     again_at[uuid] = time.monotonic() + _RETRY_S
                     if not dropped:
-                        name = threading.current_thread().name
-                        _LOG.exception("[%s] of index [%s] failed; it is tried again", name, uuid)
+                        failures.tell(work, error)
             if before and not worked and nice:
                 give_back()
 

@@ -117,7 +117,7 @@ class Store:
     @property
     def pending(self) -> int:
         """How many operations no refresh has shown."""
-        return self._documents.last_seq - self._derived.seq
+        return self._documents.last_seq - self._view.seq
 
     def refresh(self) -> None:
         """Make every acknowledged write searchable; returns when it is."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import errno
 import logging
 import zlib
 from collections.abc import Callable
@@ -12,7 +11,7 @@ from contextlib import nullcontext
 
 import orjson
 
-from antiphon.errors import AntiphonError, DiskFull, IllegalArgument, NotAcceptable, Unavailable
+from antiphon.errors import AntiphonError, DiskFull, IllegalArgument, NotAcceptable, Unavailable, is_disk_full
 from antiphon.flows import ClusterEngine, Node
 from antiphon.precedence import SEARCHES
 from antiphon.rest.call import Call, Identity, Reply, Route
@@ -105,7 +104,7 @@ class _Api:
         except AntiphonError as error:
             return self._respond(request, render_error(error))
         except Exception as error:  # noqa: BLE001  a bug: the client gets the envelope, the log the traceback
-            if getattr(error, "errno", None) == errno.ENOSPC or "disk is full" in str(error):
+            if is_disk_full(error):
                 full = DiskFull("the disk of the data folder is full: make room, then send the request again")
                 return self._respond(request, render_error(full))
             _log.exception("%s %s", call.method, call.path)
