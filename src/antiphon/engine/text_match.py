@@ -267,13 +267,17 @@ def _blended(found: Sequence[tuple[int, _Writer, str, float]], tie_breaker: floa
 
 
 def _enough(parts: Sequence[Any], node: TextMatch | TextCross) -> Any:
-    """Return the query of as many of the parts as must match."""
-    default = len(parts) if node.operator is Operator.AND else 1
-    needed = required_matches(node.minimum_should_match, len(parts), default)
-    if len(parts) == 1 and needed <= 1:
+    """Return the query of as many of the parts as must match; a part alone must, whatever is wanted.
+
+    With AND none is optional, as in Lucene: when some optional ones are wanted all the same, nothing matches.
+    """
+    if len(parts) == 1:
         return parts[0]
-    if needed > len(parts):
+    optional = 0 if node.operator is Operator.AND else len(parts)
+    needed = required_matches(node.minimum_should_match, optional, min(optional, 1))
+    if needed > optional:
         return tantivy.Query.empty_query()
+    needed = needed if optional else len(parts)
     occur = tantivy.Occur.Must if needed == len(parts) else tantivy.Occur.Should
     return tantivy.Query.boolean_query([(occur, part) for part in parts], max(1, needed) if needed < len(parts) else 0)
 

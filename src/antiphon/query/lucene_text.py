@@ -141,9 +141,10 @@ class _Teller:
             parts[-1] = f"{query.field}:{words[-1][1][-1]}*"
         if len(parts) == 1:
             return parts[0]
+        optional = len(parts)
         if query.operator is Operator.AND:
-            return " ".join(f"+{part}" for part in parts)
-        return _at_least(required_matches(query.minimum_should_match, len(parts), 0), parts)
+            optional, parts = 0, [f"+{part}" for part in parts]
+        return _at_least(required_matches(query.minimum_should_match, optional, 0), parts)
 
     def _phrase(self, query: TextPhrase) -> str:
         words = self._analyse(query.field, query.text, query.analyzer)

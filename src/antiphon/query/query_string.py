@@ -92,7 +92,11 @@ def parse_query_string(body: Body, scope: Scope) -> Query:
         cause = QuerySyntaxError(f"Cannot parse '{text}': {error.reason}")
         raise QueryShardError(f"Failed to parse query [{text}]", cause=cause) from error
     boost = reading.boost("query_string", body)
-    if how.minimum_should_match is not None and isinstance(found, Bool) and found.should:
+    if (
+        how.minimum_should_match is not None
+        and isinstance(found, Bool)
+        and len(found.should + found.must + found.must_not) > 1
+    ):
         found = replace(found, minimum_should_match=how.minimum_should_match)
     return boosted(found, boost)
 
