@@ -42,6 +42,22 @@ class RegularExpression:
         except TimeoutError:
             raise self._too_long(text) from None
 
+    def split(self, text: str, *, keep_empty_ends: bool) -> list[str]:
+        """Return the text cut at the matches, as Java does: an empty match at its start cuts nothing, groups are not
+        kept. Empty parts at the end are dropped unless they are to be kept; a text that is not cut is its own part.
+        """
+        parts, start = [], 0
+        for found in self.finditer(text):
+            if found.end() > 0:
+                parts.append(text[start : found.start()])
+                start = found.end()
+        if not parts:
+            return [text]
+        parts.append(text[start:])
+        while not keep_empty_ends and parts and not parts[-1]:
+            parts.pop()
+        return parts
+
     def sub(self, replacement: str | Callable[[Match], str], text: str) -> str:
         """Return the text with every match replaced."""
         try:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from antiphon.domain.ingest_document import IngestDocument, java_type
+from antiphon.domain.regular_expression import RegularExpression
 from antiphon.errors import IllegalArgument, IllegalState
 
 
@@ -110,10 +111,10 @@ class SortField:
 
 @dataclass(frozen=True, slots=True)
 class SplitField:
-    """Cuts a text into a list."""
+    """Cuts a text into a list, at a regular expression."""
 
     field: str
-    separator: str
+    separator: RegularExpression
     target_field: str
     preserve_trailing: bool = False
 
@@ -130,10 +131,7 @@ class SplitField:
             raise IllegalArgument(
                 f"field [{self.field}] is not a string, cannot split: it is of type [{java_type(value)}]"
             )
-        parts = value.split(self.separator)
-        while not self.preserve_trailing and parts and not parts[-1]:
-            parts.pop()
-        return parts
+        return self.separator.split(value, keep_empty_ends=self.preserve_trailing)
 
 
 @dataclass(frozen=True, slots=True)

@@ -285,12 +285,8 @@ def _sort(config: Config) -> SortField:
 
 def _split(config: Config) -> SplitField:
     name = config.text("field")
-    separator = config.text("separator")
-    if not separator:
-        raise config.error("separator", "must not be empty")
-    return SplitField(
-        name, separator, config.text("target_field", name), config.boolean("preserve_trailing", default=False)
-    )
+    trailing = config.boolean("preserve_trailing", default=False)
+    return SplitField(name, config.pattern("separator"), config.text("target_field", name), trailing)
 
 
 def _collapse(config: Config) -> CollapseHits:

@@ -29,14 +29,14 @@ class Bound:
 class ScoreFusion:
     """``normalization-processor``: min_max, l2 or z_score, then arithmetic, geometric or harmonic mean.
 
-    ``weights`` are empty for 1 each; bounds are empty or one per sub-query.
+    ``weights`` are empty for 1 each; bounds are None or one per sub-query.
     """
 
     normalization: str = "min_max"
     combination: str = "arithmetic_mean"
     weights: tuple[float, ...] = ()
-    lower_bounds: tuple[Bound, ...] = ()
-    upper_bounds: tuple[Bound, ...] = ()
+    lower_bounds: tuple[Bound, ...] | None = None
+    upper_bounds: tuple[Bound, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +89,7 @@ def check_legs(spec: FusionSpec, legs: int) -> None:
         )
     if isinstance(spec, ScoreFusion):
         for bounds in (spec.lower_bounds, spec.upper_bounds):
-            if bounds and len(bounds) != legs:
+            if bounds is not None and len(bounds) != legs:
                 raise IllegalArgument(
                     f"expected bounds array to contain {legs} elements matching the number of sub-queries, but found "
                     "a mismatch"

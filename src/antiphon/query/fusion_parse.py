@@ -92,19 +92,25 @@ def _weights(parameters: Any) -> tuple[float, ...]:
     return weights
 
 
-def _bounds_of(technique: str, parameters: Any) -> tuple[tuple[Bound, ...], tuple[Bound, ...]]:
+_Bounds = tuple[Bound, ...] | None
+
+
+def _bounds_of(technique: str, parameters: Any) -> tuple[_Bounds, _Bounds]:
     if not parameters:
-        return (), ()
+        return None, None
     known = {"lower_bounds", "upper_bounds"} if technique == "min_max" else set()
     if not isinstance(parameters, dict) or set(parameters) - known:
         raise IllegalArgument("unrecognized parameters in normalization technique")
-    lower = _bounds(parameters.get("lower_bounds"), "min_score", 0.0)
-    return lower, _bounds(parameters.get("upper_bounds"), "max_score", 1.0)
+    lower = _bounds(parameters, "lower_bounds", "min_score", 0.0)
+    return lower, _bounds(parameters, "upper_bounds", "max_score", 1.0)
 
 
-def _bounds(value: Any, key: str, default: float) -> tuple[Bound, ...]:
-    if value is None:
-        return ()
+def _bounds(parameters: dict[str, Any], name: str, key: str, default: float) -> _Bounds:
+    if name not in parameters:
+        return None
+    value = parameters[name]
+    if isinstance(value, dict):
+        raise IllegalArgument(f"{name} must be a List")
     if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
         raise IllegalArgument("unrecognized parameters in normalization technique")
     return tuple(_bound(item, key, default) for item in value)

@@ -62,6 +62,7 @@ def _describe(error: AntiphonError) -> dict[str, Any]:
 def _search_phase(error: SearchPhaseError) -> dict[str, Any]:
     failure = error.failure
     root = _root(failure)
+    wrapped = root.type in _JAVA and error.node_id is not None
     shard = {"shard": 0, "index": error.index, "node": error.node_id, "reason": _chain(failure)}
     return {
         "root_cause": [] if error.node_id is None else [_describe(root)],
@@ -70,7 +71,7 @@ def _search_phase(error: SearchPhaseError) -> dict[str, Any]:
         "grouped": True,
         "failed_shards": [] if error.node_id is None else [shard],
         # one of Java's own is wrapped into another of the same words on its way from the shard
-        "caused_by": _describe(root) | {"caused_by": _chain(root)} if root.type in _JAVA else _chain(root),
+        "caused_by": _describe(root) | {"caused_by": _chain(root)} if wrapped else _chain(root),
     }
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from antiphon.domain.ingest_document import java_type
 from antiphon.domain.mustache import Template, read_template
+from antiphon.domain.regular_expression import RegularExpression
 from antiphon.errors import ParseError
 
 
@@ -49,6 +50,14 @@ class Config:
         if value is None or isinstance(value, str):
             return value
         raise self.error(key, f"property isn't a string, but of type [{java_type(value)}]")
+
+    def pattern(self, key: str) -> RegularExpression:
+        """Return a regular expression; ParseError when it cannot be read."""
+        source = self.text(key)
+        try:
+            return RegularExpression(source)
+        except ValueError as error:
+            raise self.error(key, f"Invalid regex pattern. {error}") from None
 
     def text(self, key: str, default: str | None = None) -> str:
         """Return a string, or ``default``; ParseError when there is neither."""

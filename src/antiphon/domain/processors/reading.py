@@ -216,7 +216,7 @@ def _each_text(function: Callable[[str], Any]) -> Callable[[Config], EachText]:
 
 
 def _gsub(config: Config) -> EachText:
-    pattern = _pattern(config, "pattern")
+    pattern = config.pattern("pattern")
     text = config.text_or_none("replacement")
     if text is None:
         raise config.error("replacement", "required property is missing")
@@ -228,7 +228,7 @@ def _split(config: Config) -> Split:
     field = config.text("field")
     trailing = config.boolean("preserve_trailing", default=False)
     missing = config.boolean("ignore_missing", default=False)
-    return Split(field, config.text("target_field", field), _pattern(config, "separator"), trailing, missing)
+    return Split(field, config.text("target_field", field), config.pattern("separator"), trailing, missing)
 
 
 def _join(config: Config) -> Join:
@@ -262,14 +262,6 @@ def _run_pipeline(config: Config) -> RunPipeline:
 def _script(config: Config) -> Script:
     names = ("source", "inline", "lang", "params", "options", "id")
     return Script(script_of({name: config.raw(name) for name in names if config.has(name)}))
-
-
-def _pattern(config: Config, key: str) -> RegularExpression:
-    source = config.text(key)
-    try:
-        return RegularExpression(source)
-    except ValueError as error:
-        raise config.error(key, f"Invalid regex pattern. {error}") from None
 
 
 def _java_replacement(config: Config, pattern: RegularExpression, text: str) -> str:

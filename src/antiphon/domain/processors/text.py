@@ -52,7 +52,7 @@ class EachText:
 
 @dataclass(frozen=True, slots=True)
 class Split:
-    """Cuts a text at a regular expression; empty ends are dropped unless ``preserve_trailing``."""
+    """Cuts a text at a regular expression; empty parts at the end are dropped unless ``preserve_trailing``."""
 
     field: str
     target_field: str
@@ -69,10 +69,7 @@ class Split:
             raise IllegalArgument(f"field [{self.field}] is null, cannot split.")
         if not isinstance(value, str):
             raise IllegalArgument(cannot_cast(self.field, value, "java.lang.String"))
-        parts = _split(self.separator, value)
-        while not self.preserve_trailing and len(parts) > 1 and not parts[-1]:
-            parts.pop()
-        document.set(self.target_field, parts)
+        document.set(self.target_field, self.separator.split(value, keep_empty_ends=self.preserve_trailing))
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,14 +109,3 @@ def strip_html(text: str) -> str:
 def trim(text: str) -> str:
     """Return the text without the blanks and control characters at its ends, as Java's ``trim``."""
     return text.strip("".join(map(chr, range(33))))
-
-
-def _split(separator: RegularExpression, text: str) -> list[str]:
-    """Cut like Java: groups of the separator are not kept, an empty match at the start cuts nothing."""
-    parts, start = [], 0
-    for found in separator.finditer(text):
-        if found.end() == 0 or found.start() == found.end() == len(text):
-            continue
-        parts.append(text[start : found.start()])
-        start = found.end()
-    return [*parts, text[start:]]
