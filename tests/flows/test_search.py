@@ -190,7 +190,7 @@ def test_a_scroll_returns_every_hit_once(searching: Searching, expression: str, 
         ({"collapse": {"field": "k"}}, ValidationError),
         ({"track_total_hits": False}, ValidationError),
         ({"search_after": [1], "sort": ["n"]}, ValidationError),
-        ({"query": {"hybrid": {"queries": [FOX]}}}, IllegalArgument),
+        ({"query": {"hybrid": {"queries": [FOX]}}}, SearchPhaseError),
     ],
 )
 def test_what_a_scroll_cannot_do(searching: Searching, body: dict[str, Any], kind: type[AntiphonError]) -> None:

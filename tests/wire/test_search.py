@@ -15,7 +15,7 @@ from antiphon.wire.search import read_pit_ids, read_scroll, render_page
 
 
 def written(page: Page, **options: Any) -> str:
-    shown = render_page(page, lambda error: {"type": error.type}, **options)
+    shown = render_page(page, lambda error: {"type": error.type}, **{"node_id": "n1"} | options)
     return orjson.dumps(shown, option=orjson.OPT_SERIALIZE_NUMPY).decode()
 
 
@@ -42,8 +42,8 @@ def test_everything_a_hit_may_have() -> None:
     assert list(shown)[:2] == ["_scroll_id", "pit_id"]
     (found,) = shown["hits"]["hits"]
     assert list(found) == [
-        "_index", "_id", "_version", "_seq_no", "_primary_term", "_score", "_routing", "_source", "fields",
-        "highlight", "sort", "matched_queries", "_explanation", "inner_hits",
+        "_shard", "_node", "_index", "_id", "_version", "_seq_no", "_primary_term", "_score", "_routing", "_source",
+        "fields", "highlight", "sort", "matched_queries", "_explanation", "inner_hits",
     ]  # fmt: skip
     assert found["sort"] == [5, None]
     assert found["_explanation"] == {"value": 1.0, "description": "why", "details": []}

@@ -271,7 +271,10 @@ class Searcher:
         if one.filter is not None:
             given["query"] = filtered_query(given.get("query"), one.filter)
         try:
-            return parse_search(given, self._scope(one.index, models, deep=deep))
+            found = parse_search(given, self._scope(one.index, models, deep=deep))
+            if deep and found.hybrid:
+                raise self._failed(IllegalArgument("Scroll operation is not supported in hybrid query"), one.index)
+            return found
         except AntiphonError as error:
             raise (self._failed(error, one.index) if is_shard_failure(error) else error) from error
 
@@ -330,9 +333,6 @@ class Searcher:
 
 
 def _check_scroll(body: Mapping[str, Any]) -> None:
-    query = body.get("query")
-    if isinstance(query, dict) and "hybrid" in query:
-        raise IllegalArgument("Scroll operation is not supported in hybrid query")
     problems = [said for key, said in _NOT_IN_A_SCROLL.items() if body.get(key)]
     if body.get("size", 10) in (0, "0"):
         problems.append("[size] cannot be [0] in a scroll context")

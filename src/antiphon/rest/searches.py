@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -107,7 +108,7 @@ def scroll(call: Call) -> Reply:
     if len(ids) != 1:
         raise ValidationError("scrollId is missing")
     kept = None if keep is None else keep_alive_ms("scroll", keep)
-    page = call.node.searcher.next_page(ids[0], kept, render_inner)
+    page = call.node.searcher.next_page(ids[0], kept, rendering(call))
     return Reply(_rendered(call, page, {}))
 
 
@@ -212,10 +213,10 @@ def _searched(call: Call, request: SearchRequest, scroll_for: str | None, search
             raise ValidationError("[indices] cannot be used with point in time. Do not specify any index with point in "
                                   "time.")  # fmt: skip
         kept = None if pit.get("keep_alive") is None else keep_alive_ms("keep_alive", str(pit["keep_alive"]))
-        return searcher.search_point(pit["id"], kept, request, render_inner)
+        return searcher.search_point(pit["id"], kept, request, rendering(call))
     if scroll_for is not None:
-        return searcher.open_scroll(request, keep_alive_ms("scroll", scroll_for), render_inner)
-    return searcher.search(request, render_inner)
+        return searcher.open_scroll(request, keep_alive_ms("scroll", scroll_for), rendering(call))
+    return searcher.search(request, rendering(call))
 
 
 def _request(call: Call, body: dict[str, Any]) -> SearchRequest:
@@ -241,13 +242,13 @@ def search_body(body: Any) -> dict[str, Any]:
 def _rendered(call: Call, page: Page, body: dict[str, Any]) -> dict[str, Any]:
     bare = body.get("stored_fields") == "_none_" or call.query.get("stored_fields") == "_none_"
     as_int = call.flag("rest_total_hits_as_int")
-    node_id = call.node.catalog.node_id() if page.failures else ""
-    return render_page(page, describe_item, node_id=node_id, total_as_int=as_int, bare=bare)
+    return render_page(page, describe_item, node_id=call.node.catalog.node_id(), total_as_int=as_int, bare=bare)
 
 
-def render_inner(index: str, hit: SearchHit) -> dict[str, Any]:
-    """Return the JSON of a hit within another, or of an aggregation."""
-    return render_hit(PageHit(index, hit))
+def rendering(call: Call) -> Callable[[str, SearchHit], dict[str, Any]]:
+    """Return what makes JSON of a hit of an aggregation."""
+    node_id = call.node.catalog.node_id()
+    return lambda index, hit: render_hit(PageHit(index, hit), node_id)
 
 
 SEARCH_ROUTES: tuple[Route, ...] = (

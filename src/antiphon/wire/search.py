@@ -15,7 +15,7 @@ ShowError = Callable[[AntiphonError], dict[str, Any]]
 
 
 def render_page(
-    page: Page, show: ShowError, *, node_id: str = "", total_as_int: bool = False, bare: bool = False
+    page: Page, show: ShowError, *, node_id: str, total_as_int: bool = False, bare: bool = False
 ) -> dict[str, Any]:
     """Return the response of a search; ``show`` makes JSON of an index's failure, ``bare`` drops the hits' ids."""
     shown: dict[str, Any] = {}
@@ -31,7 +31,7 @@ def render_page(
     if page.total is not None:
         hits["total"] = page.total if total_as_int else {"value": page.total, "relation": "eq" if page.exact else "gte"}
     hits["max_score"] = None if page.max_score is None else np.float32(page.max_score)
-    hits["hits"] = [render_hit(hit, bare=bare) for hit in page.hits]
+    hits["hits"] = [render_hit(hit, node_id, bare=bare) for hit in page.hits]
     shown["hits"] = hits
     if page.aggregations is not None:
         shown["aggregations"] = page.aggregations

@@ -13,13 +13,18 @@ PRIMARY_TERM = 1
 """A single node never changes its primary."""
 
 
-def render_hit(found: PageHit, *, bare: bool = False) -> dict[str, Any]:
-    """Return one hit; ``bare`` leaves out ``_id`` (``stored_fields: _none_``). Scores are 32-bit floats."""
-    return _hit(found.index, found.hit, bare=bare)
+def render_hit(found: PageHit, node_id: str, *, bare: bool = False) -> dict[str, Any]:
+    """Return one hit; ``bare`` leaves out ``_id`` (``stored_fields: _none_``). Scores are 32-bit floats.
+
+    One that is explained names its shard, and the node that has it.
+    """
+    return _hit(found.index, found.hit, node_id, bare=bare)
 
 
-def _hit(index: str, hit: SearchHit, *, bare: bool = False) -> dict[str, Any]:
+def _hit(index: str, hit: SearchHit, node_id: str, *, bare: bool = False) -> dict[str, Any]:
     shown: dict[str, Any] = {"_index": index}
+    if hit.explanation is not None:
+        shown = {"_shard": f"[{index}][0]", "_node": node_id, "_index": index}
     if not bare:
         shown["_id"] = hit.id
     if hit.nested is not None:
@@ -33,7 +38,7 @@ def _hit(index: str, hit: SearchHit, *, bare: bool = False) -> dict[str, Any]:
         shown["_routing"] = hit.routing
     if hit.source is not None:
         shown["_source"] = hit.source
-    return shown | _extras(index, hit) if _has_extras(hit) else shown
+    return shown | _extras(index, hit, node_id) if _has_extras(hit) else shown
 
 
 def _has_extras(hit: SearchHit) -> bool:
@@ -41,7 +46,7 @@ def _has_extras(hit: SearchHit) -> bool:
     return bool(asked) or hit.sort is not None or hit.explanation is not None
 
 
-def _extras(index: str, hit: SearchHit) -> dict[str, Any]:
+def _extras(index: str, hit: SearchHit, node_id: str) -> dict[str, Any]:
     shown: dict[str, Any] = {}
     if hit.fields:
         shown["fields"] = hit.fields
@@ -54,16 +59,16 @@ def _extras(index: str, hit: SearchHit) -> dict[str, Any]:
     if hit.explanation is not None:
         shown["_explanation"] = render_explanation(hit.explanation)
     if hit.inner_hits:
-        shown["inner_hits"] = {name: _inner(index, inner) for name, inner in hit.inner_hits.items()}
+        shown["inner_hits"] = {name: _inner(index, inner, node_id) for name, inner in hit.inner_hits.items()}
     return shown
 
 
-def _inner(index: str, inner: InnerResult) -> dict[str, Any]:
+def _inner(index: str, inner: InnerResult, node_id: str) -> dict[str, Any]:
     return {
         "hits": {
             "total": {"value": inner.total, "relation": "eq"},
             "max_score": _score(inner.max_score),
-            "hits": [_hit(index, hit) for hit in inner.hits],
+            "hits": [_hit(index, hit, node_id) for hit in inner.hits],
         }
     }
 
