@@ -116,6 +116,9 @@ def test_blocks_stay_behind_and_keep_out(here: ProcessServer, other: ProcessServ
 
 def test_a_mapping_that_conflicts_stops_before_documents(other: ProcessServer, run: Run) -> None:
     put(other, f"/{NAME}", {"mappings": {"properties": {"text": {"type": "keyword"}}}})
+    code, _, err = run("push", NAME, "--to", other.url, "--dry-run")
+    assert code == 1
+    assert "cannot become this one: [text] is [keyword] there, and here [text]; delete that index" in err
     code, _, err = run("push", NAME, "--to", other.url)
     assert code == 1
     assert "cannot become this one, and no document was written: mapper [text] cannot be changed" in err
@@ -132,8 +135,8 @@ def test_analysis_that_differs_fails(other: ProcessServer, here: ProcessServer, 
             f"/{NAME}",
             {"settings": analysis, "mappings": {"properties": {"t": {"type": "text", "analyzer": "own"}}}},
         )
-    for command, verb in (("push", "stays"), ("diff", "is")):
-        code, _, err = run(command, NAME, "--to", other.url)
+    for command, verb in (("push --dry-run", "stays"), ("push", "stays"), ("diff", "is")):
+        code, _, err = run(*command.split(), NAME, "--to", other.url)
         assert code == 1
         assert f"FAILED: the analysis (index.analysis.analyzer.own.type) of [{NAME}] {verb} another there" in err
 

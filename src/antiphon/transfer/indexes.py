@@ -24,6 +24,11 @@ _ANALYSIS = ("index.analysis.", "index.similarity.")
 _ANALYSIS_OF_ALL = ("index.analysis.analyzer.default", "index.similarity.default.")
 _UNKNOWN = re.compile(r"(?:unknown setting|private index setting) \[([^\]]+)\]")
 _NONE = "_none"
+_FIXED = (
+    "dimension", "analyzer", "normalizer", "index", "store", "doc_values", "similarity", "format", "null_value",
+    "index_options", "space_type", "term_vector",
+)  # fmt: skip
+"""Parameters of a field that no mapping changes once they are said."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +126,8 @@ def push_index(index: IndexDefinition, target: Side, translate: Translation, jou
         must_be_writable(there, target)
         _extend(index, mappings, there, target, journal)
     if journal.dry_run:
+        for what in () if there is None else _differing_analysis(index, there):
+            journal.fail(f"{what} of [{index.name}] stays another {target.place}")
         return there is not None
     now = read_namesake(target, index.name)
     assert now is not None
@@ -138,12 +145,37 @@ def differing_parts(index: IndexDefinition, mappings: Mapping[str, Any], there: 
     """Yield what of an index is another there: its mapping, and the settings that say what its texts mean."""
     if left := differences(mappings, there.mappings):
         yield f"the mapping ({', '.join(left[:5])})"
+    yield from _differing_analysis(index, there)
+
+
+def _differing_analysis(index: IndexDefinition, there: IndexDefinition) -> Iterator[str]:
     one, other = (
         {key: value for key, value in side.settings.items() if key.startswith(_ANALYSIS)} for side in (index, there)
     )
     left = differences(one, other) + [key for key in other if key.startswith(_ANALYSIS_OF_ALL) and key not in one]
     if left:
         yield f"the analysis ({', '.join(left[:5])})"
+
+
+def conflicts(mapping: Mapping[str, Any], there: Mapping[str, Any], above: str = "") -> Iterator[str]:
+    """Yield what of a mapping, or of the field ``above``, a server cannot take that has that one: for a dry run.
+
+    Only what is sure: parameters that one side leaves out may have the other's value by default.
+    """
+    for part in ("properties", "fields"):
+        known = there.get(part, {})
+        for name, field in mapping.get(part, {}).items():
+            if name not in known:
+                continue
+            path, other = f"{above}{name}", known[name]
+            one, two = field.get("type", "object"), other.get("type", "object")
+            if one != two:
+                yield f"[{path}] is [{two}] there, and here [{one}]"
+                continue
+            for key in _FIXED:
+                if key in field and key in other and differences(field[key], other[key]):
+                    yield f"[{key}] of [{path}] is [{other[key]}] there, and here [{field[key]}]"
+            yield from conflicts(field, other, f"{path}.")
 
 
 def differing_pipelines(index: IndexDefinition, there: IndexDefinition) -> list[str]:
@@ -195,6 +227,11 @@ def _extend(
     missing = differences(mappings, there.mappings)
     if not missing:
         journal.note(f"[{index.name}] is {target.place} with the same mapping")
+    elif journal.dry_run and (clashes := list(conflicts(mappings, there.mappings))):
+        raise AntiphonError(
+            f"the mapping of [{index.name}] on {target.name} cannot become this one: {'; '.join(clashes[:5])}; delete "
+            "that index if it is not wanted"
+        )
     elif journal.change(f"add to the mapping of [{index.name}]: {', '.join(missing[:5])}"):
         status, answer, _ = target.client.send("PUT", f"/{segment(index.name)}/_mapping", mappings)
         if status >= 300:
