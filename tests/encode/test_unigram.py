@@ -49,7 +49,7 @@ def assert_equal(texts: UnigramTexts, judge: Tokenizer, corpus: Iterable[str]) -
     """All of ``corpus`` has the judge's ids and special tokens; what holds none of the added tokens is read by us."""
     corpus = list(corpus)
     for text, encoding in zip(corpus, judge.encode_batch_fast(corpus), strict=True):
-        read = texts(text)
+        read = texts(text, 1 << 40)
         assert (read is None) == any(token in text for token in SPECIAL), repr(text)
         if read is not None:
             assert read[0].tolist() == encoding.ids, repr(text)
@@ -132,6 +132,40 @@ def test_any_text(texts: UnigramTexts, judge: Tokenizer, text: str) -> None:
 @settings(max_examples=400, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_any_mixture_of_odd_characters(texts: UnigramTexts, judge: Tokenizer, parts: list[str]) -> None:
     assert_equal(texts, judge, ["".join(parts)])
+
+
+@given(
+    st.lists(st.sampled_from([*ODD, "\n", "a b", "  ", "word", "x\n\u0301", "\u6771\u4eac"]) | anything, max_size=30),
+    st.integers(1, 12),
+)
+@settings(max_examples=1_000, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_a_long_text_begins_as_the_whole_of_it(
+    texts: UnigramTexts, judge: Tokenizer, monkeypatch: pytest.MonkeyPatch, parts: list[str], wanted: int
+) -> None:
+    """Whatever is read of it: what is kept of the tokens is the same, and that some are lost."""
+    text = "".join(parts)
+    expected = judge.encode(text).ids
+    for most in (2, 5, 9, 20):
+        monkeypatch.setattr("antiphon.encode.unigram_text.MOST_CHARACTERS", most)
+        read = texts(text, wanted)
+        if read is None:
+            assert any(token in text for token in SPECIAL)
+            continue
+        ids = read[0].tolist()
+        if len(ids) < len(expected):
+            assert len(ids) - 2 > wanted
+            assert ids[: wanted + 2][:-1] == expected[: wanted + 1]
+        else:
+            assert ids == expected
+
+
+def test_of_an_endless_text_little_is_read(texts: UnigramTexts, judge: Tokenizer) -> None:
+    for word, most in (("word ", 20_010), ("\u6771\u4eac\n", 66_700), (" " * 90_000 + "a \n", 7)):
+        text = word * (450_000 // len(word))
+        read = texts(text, 2)
+        assert read is not None
+        assert 4 < len(read[0]) < most
+        assert read[0][:4].tolist() == judge.encode(text).ids[:4]
 
 
 def test_what_is_remembered_stays_bounded_and_right(texts: UnigramTexts, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -23,7 +23,10 @@ CEILING = 512
 
 @dataclass(frozen=True, slots=True)
 class Tokens:
-    """One text: ``ids`` and ``type_ids`` int64 ``[tokens]``, and how many tokens the limit took from it."""
+    """One text: ``ids`` and ``type_ids`` int64 ``[tokens]``, and how many tokens the limit took from it.
+
+    ``lost`` is a lower bound for a text of more than ``unigram_text.MOST_CHARACTERS``, of which the rest is not read.
+    """
 
     ids: Ints
     type_ids: Ints
@@ -74,7 +77,7 @@ class TextTokenizer:
 
     def _by_unigram(self, unigram: UnigramTexts, text: str, position: int) -> Tokens:
         try:
-            read = unigram(text)
+            read = unigram(text, self.max_tokens)
         except UnicodeEncodeError as error:
             raise IllegalArgument(
                 f"Text [{position}] holds the lone surrogate {text[error.start]!r} at character {error.start}, "

@@ -26,6 +26,7 @@ _FORMAT = 1
 _SEPARATOR = "\n"
 _FIRST_LETTER, _LETTERS = 0x4E00, 16_384
 _METASPACE = {"type": "Metaspace", "replacement": "\u2581", "prepend_scheme": "always", "split": True}
+_BLANKS = {"Regex": " {2,}"}
 _KEYS = {
     "version", "truncation", "padding", "added_tokens", "normalizer", "pre_tokenizer", "post_processor", "decoder",
     "model",
@@ -180,4 +181,14 @@ def _texts(parts: list[NDArray[Any]], file: Path) -> UnigramTexts:
     ours = outline["antiphon"]
     tokenizer, split, around = _read_outline(outline)
     unigram = Unigram(pieces, array("d", parts[2].tobytes()), ours["unknown"])
-    return UnigramTexts(tokenizer, unigram, split, added=ours["added"], around=around, file=file)
+    local = _is_local(outline["normalizer"])
+    return UnigramTexts(tokenizer, unigram, split, added=ours["added"], around=around, local=local, file=file)
+
+
+def _is_local(normalizer: Any) -> bool:
+    """Whether each step looks at one grapheme, or at one run of blanks."""
+    steps = normalizer.get("normalizers", [normalizer])
+    return all(
+        step["type"] == "Precompiled" or (step["pattern"], step["content"]) in ((_BLANKS, "\u2581"), (_BLANKS, " "))
+        for step in steps
+    )

@@ -23,6 +23,12 @@ _BLANK = "\u2581"
 _CHUNKS = re.compile(r"[^\t-\r \x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]+")
 """Runs without Unicode's White_Space. ``str.split`` would also split at U+001C to U+001F."""
 
+MOST_CHARACTERS = 100_000
+"""Of a longer text little more is read, when that gives all the tokens that are wanted."""
+
+_BORDER = re.compile(r"\n| (?=[!-~])")
+"""White space behind which no grapheme, and so no step of the normalizer, goes on."""
+
 _WORDS = re.compile(f"{_BLANK}[^{_BLANK}]*")
 
 
@@ -46,7 +52,8 @@ class UnigramTexts:
     """Texts to ids, with the special tokens around them. Thread-safe.
 
     ``outline``: the tokenizer of ``file`` without its vocabulary, whose normalizer is used; ``added``: its added
-    tokens, which are recognised in texts as written; ``around``: ids in front of and behind every text.
+    tokens, which are recognised in texts as written; ``around``: ids in front of and behind every text; ``local``:
+    the normalizer makes of a text up to a ``_BORDER`` the beginning of what it makes of the whole, but for blanks.
     """
 
     def __init__(
@@ -57,6 +64,7 @@ class UnigramTexts:
         *,
         added: Sequence[str],
         around: tuple[Sequence[int], Sequence[int]],
+        local: bool,
         file: Path,
     ) -> None:
         self.outline = outline
@@ -64,20 +72,37 @@ class UnigramTexts:
         self._unigram = unigram
         self._split = split
         self._added = re.compile("|".join(map(re.escape, added)) or r"(?!)")
+        self._longest_added = max(map(len, added), default=0)
+        self._local = local
         self._around = (np.array(around[0], np.int64), np.array(around[1], np.int64))
         self._file = file
         self._whole: Tokenizer | None = None
         self._lock = Lock()
 
-    def __call__(self, text: str) -> tuple[NDArray[np.int64], NDArray[np.bool_]] | None:
+    def __call__(self, text: str, wanted: int) -> tuple[NDArray[np.int64], NDArray[np.bool_]] | None:
         """Return ids and which of them are special, ``[tokens]`` each; None for a text that ``whole`` must read.
 
-        UnicodeEncodeError for a lone surrogate.
+        Of a text longer than ``MOST_CHARACTERS`` these may be the first ids only, more than ``wanted``.
+        UnicodeEncodeError for a lone surrogate in what is read.
         """
+        size = MOST_CHARACTERS
+        while self._local and size < len(text):
+            border = _BORDER.search(text, size, 4 * size)
+            if border is not None:
+                if self._added.search(text, 0, border.end() + self._longest_added):
+                    return None
+                words = self._split(self._normalizer.normalize_str(text[: border.end()]))
+                ids = self._unigram(words[:-1])  # the last word may go on
+                if len(ids) > wanted:
+                    return self._with_special(ids)
+            size *= 4
         if self._added.search(text):
             return None
+        return self._with_special(self._unigram(self._split(self._normalizer.normalize_str(text))))
+
+    def _with_special(self, ids: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
         front, behind = self._around
-        ids = np.concatenate((front, self._unigram(self._split(self._normalizer.normalize_str(text))), behind))
+        ids = np.concatenate((front, ids, behind))
         special = np.zeros(len(ids), bool)
         special[: len(front)] = special[len(ids) - len(behind) :] = True
         return ids, special
