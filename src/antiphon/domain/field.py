@@ -146,3 +146,7 @@ class Field:
     ignore_above: int | None = None
     vector: VectorSpec | None = None
     target: str | None = None
+
+
+IGNORED = Field("_ignored", FieldType.KEYWORD, family=Family.KEYWORD)
+"""The paths of the fields whose values ``ignore_malformed`` kept out of a document; in no mapping."""

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from antiphon.domain.document import TypedRow
-from antiphon.domain.field import FieldType
+from antiphon.domain.field import IGNORED, FieldType
 from antiphon.domain.mapping_dynamic import Inference
 from antiphon.domain.mapping_plan import Node, find_node
 from antiphon.errors import AntiphonError, IllegalArgument, MapperParsing
@@ -102,6 +102,8 @@ class DocumentReader:
             except AntiphonError as error:
                 ignored = node.ignore_malformed or (field.path != node.path and field.options.get("ignore_malformed"))
                 if ignored and " is not supported by Antiphon" not in error.reason:
+                    if not isinstance(value, dict):
+                        self._rows[0].keywords.setdefault(IGNORED.path, []).append(field.path)
                     continue
                 if error.reason.startswith("Document contains at least one immense term"):
                     raise

@@ -11,8 +11,9 @@ import orjson
 
 from antiphon.domain.dates import write_date
 from antiphon.domain.document import TypedRow
-from antiphon.domain.field import Family, Field, FieldType
+from antiphon.domain.field import IGNORED, Family, Field, FieldType
 from antiphon.domain.store import StoredDocument
+from antiphon.engine.columns import KeywordColumn
 from antiphon.engine.explaining import explain_row
 from antiphon.engine.highlighting import highlight
 from antiphon.engine.matches import Evaluator, Floats, Matches, Rows, ancestor_rows, table_of, within
@@ -84,6 +85,7 @@ def fetch_rows(
                 matched_queries=matched[place],
                 explanation=explain_row(evaluator, table, asked.query, row) if fetch.explain else None,
                 nested=_nested(chain),
+                ignored=() if path or fetch.no_stored else _ignored(table, row),
             )
         )
     return hits
@@ -193,6 +195,17 @@ def _fields(table: Table, fetch: Fetch, stored: StoredDocument, source: Mapping[
                 if values:
                     shown[name] = values
     return shown
+
+
+def _ignored(table: Table, row: int) -> tuple[str, ...]:
+    """The fields of a document that hold what the mapping kept out of it."""
+    number = int(np.searchsorted(table.bases, row, "right")) - 1
+    column = table.parts[number].columns.get(IGNORED.path)
+    if not isinstance(column, KeywordColumn):
+        return ()
+    at = row - int(table.bases[number])
+    codes = column.codes[slice(at, at + 1) if column.starts is None else slice(*column.starts[at : at + 2])]
+    return tuple(column.terms.term(code) for code in codes.tolist())
 
 
 def _in_order(row: TypedRow) -> TypedRow:

@@ -65,7 +65,8 @@ class InnerResult:
 class SearchHit:
     """One hit, fetched. ``source`` is None when it was not wanted; ``nested`` is (field, offset, inner) of an object.
 
-    ``fields`` are those of ``fields`` and ``docvalue_fields``; all values JSON-ready.
+    ``fields`` are those of ``fields`` and ``docvalue_fields``; all values JSON-ready. ``ignored`` are the paths of the
+    fields whose values the mapping kept out.
     """
 
     id: str
@@ -81,3 +82,4 @@ class SearchHit:
     matched_queries: tuple[str, ...] = ()
     explanation: Explanation | None = None
     nested: Mapping[str, Any] | None = None
+    ignored: tuple[str, ...] = ()

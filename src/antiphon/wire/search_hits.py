@@ -34,6 +34,8 @@ def _hit(index: str, hit: SearchHit, node_id: str, *, bare: bool = False) -> dic
     if hit.seq_no is not None:
         shown |= {"_seq_no": hit.seq_no, "_primary_term": PRIMARY_TERM}
     shown["_score"] = _score(hit.score)
+    if hit.ignored:
+        shown["_ignored"] = list(hit.ignored)
     if hit.routing is not None:
         shown["_routing"] = hit.routing
     if hit.source is not None:

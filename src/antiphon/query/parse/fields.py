@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from antiphon.domain.address import network
-from antiphon.domain.field import Family, Field, FieldType
+from antiphon.domain.field import IGNORED, Family, Field, FieldType
 from antiphon.domain.mapping_parameters import flag
 from antiphon.domain.numbers import MAX_INT64
 from antiphon.domain.values import date_bound, term_value
@@ -27,14 +27,14 @@ from antiphon.query.parse.reasons import ShardParse, refused, unbound
 from antiphon.query.scope import Scope
 
 METADATA = frozenset({"_id", "_index"})
-_OTHER_METADATA = frozenset({"_routing", "_seq_no", "_source", "_field_names", "_ignored", "_version", "_nested_path"})
+_OTHER_METADATA = frozenset({"_routing", "_seq_no", "_source", "_field_names", "_version", "_nested_path"})
 
 
 def searchable(name: str, scope: Scope) -> Field | None:
     """Return the field, None when no document can have it; an error when its kind cannot be searched by value."""
     if name in _OTHER_METADATA:
         raise refused(f"queries on {name}", "search [_id], [_index] or a field of the mapping")
-    field = scope.field(name)
+    field = IGNORED if name == IGNORED.path and not scope.level else scope.field(name)
     if field is None:
         return None
     match field.family:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from antiphon.domain.field import Family, Field, FieldType
+from antiphon.domain.field import IGNORED, Family, Field, FieldType
 from antiphon.domain.values import normalized, scalar_text
 from antiphon.errors import IllegalArgument, ParsingError, QueryShardError
 from antiphon.query import reading
@@ -192,6 +192,8 @@ def field_exists(pattern: str, scope: Scope, boost: float = 1.0) -> Query:
     """Return the query for documents with a value in a field (or pattern), or below an object."""
     if pattern in ("_id", "_index", "_source", "_seq_no", "*"):
         return MatchAll(boost)
+    if pattern == IGNORED.path and not scope.level:
+        return Exists((pattern,), boost)
     found = scope.mapping.matching(pattern) if "*" in pattern else scope.mapping.leaves_below(pattern)
     paths = tuple(dict.fromkeys(field.path for field in found if scope.sees(field)))
     return Exists(paths, boost) if paths else MatchNone()
