@@ -54,6 +54,8 @@ def test_a_file_becomes_documents(name: str, tmp_path: Path) -> None:
 
 UNREADABLE: dict[str, tuple[str, str | bytes, str]] = {
     "no JSON": ("a.jsonl", '{"id": 1}\n{"id": 2,}\n', r"^a\.jsonl:2 is not a JSON object in one line: "),
+    "a key twice": ("a.jsonl", '{"id": 1}\n{"id": 2, "id": 3}\n', r"^a\.jsonl:2: Duplicate field 'id'"),
+    "a key twice in an array": ("a.json", '[{"id": 1, "t": {"a": 1, "a": 2}}]', r"^a\.json: Duplicate field 'a'"),
     "no object": ("a.jsonl", "[1]", r"^a\.jsonl:1 must be a JSON object, but is list"),
     "no object in an array": ("a.json", '[{"id": 1}, 5]', r"^a\.json:\[2\] must be a JSON object, but is int"),
     "half a character": ("a.jsonl", '{"t": "\\ud800"}', r"^a\.jsonl:1 is not"),

@@ -16,7 +16,8 @@ import orjson
 
 from antiphon.cli.tables import read_rows
 from antiphon.cli.terminal import say
-from antiphon.errors import IllegalArgument
+from antiphon.domain.json_keys import check_keys
+from antiphon.errors import IllegalArgument, JsonError
 
 _TEXTS = {".md", ".markdown", ".txt", ".rst"}
 _LINES = {".jsonl", ".ndjson"}
@@ -172,6 +173,7 @@ def _json(name: str, content: BinaryIO, options: Options, before: int) -> Iterat
     except orjson.JSONDecodeError:
         yield from _json_lines(name, io.BytesIO(raw), options, before)
         return
+    _check_keys(raw, whole, name)
     for number, source in enumerate(whole if isinstance(whole, list) else [whole], 1):
         yield _item(source, f"{name}:[{number}]", options, before + len(raw))
 
@@ -188,7 +190,15 @@ def _json_lines(name: str, content: BinaryIO, options: Options, before: int) -> 
             source = orjson.loads(bare)
         except orjson.JSONDecodeError as error:
             raise IllegalArgument(f"{place} is not a JSON object in one line: {error}") from None
+        _check_keys(bare, source, place)
         yield _item(source, place, options, read)
+
+
+def _check_keys(raw: bytes, value: Any, place: str) -> None:
+    try:
+        check_keys(raw, value)
+    except JsonError as error:
+        raise IllegalArgument(f"{place}: {error.reason}") from None
 
 
 def _table(name: str, content: BinaryIO, options: Options, before: int) -> Iterator[Item]:

@@ -44,5 +44,5 @@ def _refuse(pairs: list[tuple[str, Any]]) -> None:
     seen: set[str] = set()
     for key, _ in pairs:
         if key in seen:
-            raise JsonError(f"Duplicate field '{key}' in the request body: send each key once")
+            raise JsonError(f"Duplicate field '{key}': send each key once")
         seen.add(key)
