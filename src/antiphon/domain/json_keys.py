@@ -11,13 +11,21 @@ from antiphon.errors import JsonError
 def check_keys(text: bytes, value: Any) -> None:
     """Raise JsonError, which names the key, when an object of ``text`` has one twice; ``value`` is what it parses to.
 
-    Every key has a colon, and so may texts have: none is lost when there are as many as ``value`` accounts for. That is
-    never too many; where it may be too few (an escaped colon, a text among numbers), a slow parser looks.
+    Every key has a colon, and so may texts have: none is lost when there are as many as ``value`` accounts for. These
+    are too few for a text among numbers, and may be too many when a colon is escaped: then a slow parser looks.
     """
     colons = text.count(b":")
-    flat = type(value) is dict and colons == len(value)
-    if not flat and colons != _colons(value):
-        json.loads(text, object_pairs_hook=_refuse)
+    if type(value) is dict and colons == len(value):
+        return
+    if colons != _colons(value) or _ESCAPED in text:
+        try:
+            json.loads(text, object_pairs_hook=_refuse)
+        except RecursionError:
+            raise JsonError("too many objects or arrays lie in one another: send flatter JSON") from None
+
+
+_ESCAPED = b"\\u003"
+"""How an escaped colon begins."""
 
 
 def _colons(value: Any) -> int:
