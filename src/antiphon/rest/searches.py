@@ -7,7 +7,6 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from antiphon.domain.source import token
 from antiphon.errors import AntiphonError, IllegalArgument, JsonError, ParseError, ParsingError, ValidationError
 from antiphon.flows import SearchRequest, keep_alive_ms
 from antiphon.query import Page, PageHit, SearchHit, merge_url, url_parameters, url_query
@@ -18,7 +17,9 @@ from antiphon.rest.json_body import loads
 from antiphon.wire.explanation import render_explain, render_unreadable, render_validation
 from antiphon.wire.msearch import SearchHeader, check_search_type, read_search_header, search_lines
 from antiphon.wire.search import (
+    an_object,
     check_count_body,
+    check_nulls,
     read_pit_ids,
     read_scroll,
     render_count,
@@ -50,7 +51,7 @@ def search(call: Call) -> Reply:
 
 def count(call: Call) -> Reply:
     """Count what a query matches."""
-    body = search_body(call.json_or({}))
+    body = _query_body(call)
     check_count_body(body)
     if "q" in call.query:
         body = {"query": url_query(call.query)}
@@ -63,7 +64,7 @@ def explain(call: Call) -> Reply:
     """Say why a document matches, or that it does not."""
     if refused := sorted(_EXPLAINED & set(call.query)):
         raise IllegalArgument(f"[{refused[0]}] of _explain is not supported by Antiphon: read the document with GET")
-    body = search_body(call.json_or({}))
+    body = _query_body(call)
     if "q" in call.query:
         body = {"query": url_query(call.query)}
     if not body.get("query"):
@@ -90,12 +91,11 @@ def _query_alone(call: Call) -> dict[str, Any]:
     body = call.json_or(None)
     if body is None:
         return {"query": {"match_all": {}}}
-    if not isinstance(body, dict):
-        raise ParsingError(f"Expected [START_OBJECT] but found [{token(body)}]")
-    check_count_body(body)
-    if body.get("query") is None:
+    found = an_object(body)
+    check_count_body(found)
+    if found.get("query") is None:
         raise ValidationError("query cannot be null")
-    return body
+    return found
 
 
 def scroll(call: Call) -> Reply:
@@ -233,9 +233,17 @@ def _index(call: Call) -> str:
 
 
 def search_body(body: Any) -> dict[str, Any]:
-    """Return the body of a search; ParsingError when it is no object."""
-    if not isinstance(body, dict):
-        raise ParsingError(f"a search body must be a JSON object, but was [{type(body).__name__}]")
+    """Return the body of a search; ParsingError when it is no object, or a key of it is null."""
+    found = an_object(body)
+    check_nulls(found)
+    return found
+
+
+def _query_body(call: Call) -> dict[str, Any]:
+    """Return the body of a request for one query; ParsingError when it is no object, or the query is null."""
+    body = an_object(call.json_or({}))
+    if body.get("query", {}) is None:
+        raise ParsingError("[_na] query malformed, must start with start_object")
     return body
 
 

@@ -6,14 +6,16 @@ from collections.abc import Mapping
 from typing import Any
 
 from antiphon.domain.by_query import BackgroundTask, ByQuery, ByQueryKind, Counts, Destination, TaskEnd
-from antiphon.errors import IllegalArgument, ParsingError, ValidationError
+from antiphon.errors import ContentParse, IllegalArgument, ParsingError, ValidationError
 from antiphon.query import parse_source
+from antiphon.wire.search import check_nulls
 
 _UPDATE_KEYS = frozenset({"query", "script", "max_docs", "size", "conflicts", "slice", "sort", "terminate_after"})
 _DELETE_KEYS = _UPDATE_KEYS - {"script"} | {"_source"}
 _REINDEX_KEYS = frozenset({"source", "dest", "script", "conflicts", "max_docs", "size"})
 _SOURCE_KEYS = frozenset({"index", "query", "_source", "size", "sort", "slice", "remote"})
 _DEST_KEYS = frozenset({"index", "pipeline", "op_type", "version_type", "routing"})
+_MAY_BE_NULL = frozenset({"script", "max_docs", "conflicts"})
 _REFUSED = {
     "slice": "leave [slice] out: one task works through the whole index",
     "sort": "leave [sort] out: documents are taken in the order they were written",
@@ -24,7 +26,8 @@ _REFUSED = {
 def read_delete_by_query(indices: str, body: Any, options: Mapping[str, Any]) -> ByQuery:
     """Return the request; ValidationError without a query. ``options`` come from the query string."""
     whole = _object(body, "_delete_by_query", _DELETE_KEYS)
-    if whole.get("query") is None:
+    check_nulls(whole, _MAY_BE_NULL)
+    if "query" not in whole:
         raise ValidationError("query is missing")
     return ByQuery(ByQueryKind.DELETE, indices, whole["query"], **_searching(whole, options))
 
@@ -32,6 +35,7 @@ def read_delete_by_query(indices: str, body: Any, options: Mapping[str, Any]) ->
 def read_update_by_query(indices: str, body: Any, pipeline: str | None, options: Mapping[str, Any]) -> ByQuery:
     """Return the request; no body means every document."""
     whole = _object(body, "_update_by_query", _UPDATE_KEYS)
+    check_nulls(whole, _MAY_BE_NULL)
     return ByQuery(
         ByQueryKind.UPDATE,
         indices,
@@ -43,10 +47,14 @@ def read_update_by_query(indices: str, body: Any, pipeline: str | None, options:
 
 
 def read_reindex(body: Any, options: Mapping[str, Any]) -> ByQuery:
-    """Return the request; ValidationError when an index is missing, IllegalArgument for what is not here."""
+    """Return the request; ValidationError when an index is missing, IllegalArgument for what is not here,
+    ContentParse or ParsingError for a null.
+    """
     whole = _object(body, "reindex", _REINDEX_KEYS)
+    _check_nulls("reindex", whole)
     source = _object(whole.get("source") or {}, "source", _SOURCE_KEYS)
     dest = _object(whole.get("dest") or {}, "dest", _DEST_KEYS)
+    _check_parts(source, dest)
     names = source.get("index")
     listed = names if isinstance(names, list) else [names] if names else []
     problems = []
@@ -151,7 +159,8 @@ def _searching(whole: Mapping[str, Any], options: Mapping[str, Any]) -> dict[str
 def _common(whole: Mapping[str, Any], options: Mapping[str, Any]) -> dict[str, Any]:
     """What all three have; the body's words win over the query string's."""
     found = dict(options)
-    conflicts = whole.get("conflicts", found.pop("conflicts", "abort"))
+    named = found.pop("conflicts", "abort")
+    conflicts = named if whole.get("conflicts") is None else whole["conflicts"]
     if conflicts not in ("abort", "proceed"):
         raise IllegalArgument(f'conflicts may only be "proceed" or "abort" but was [{conflicts}]')
     found["proceed"] = conflicts == "proceed"
@@ -188,6 +197,23 @@ def _object(body: Any, name: str, known: frozenset[str]) -> dict[str, Any]:
         if key in _REFUSED and body[key] is not None:
             raise IllegalArgument(f"[{key}] is not supported by Antiphon: {_REFUSED[key]}")
     return body
+
+
+def _check_parts(source: Mapping[str, Any], dest: Mapping[str, Any]) -> None:
+    try:
+        check_nulls(source)
+    except ParsingError as error:
+        raise ContentParse("[reindex] failed to parse field [source]", cause=error) from None
+    try:
+        _check_nulls("dest", dest)
+    except ContentParse as error:
+        raise ContentParse("[reindex] failed to parse field [dest]", cause=error) from None
+
+
+def _check_nulls(name: str, body: Mapping[str, Any]) -> None:
+    for key, value in body.items():
+        if value is None:
+            raise ContentParse(f"[{name}] {key} doesn't support values of type: VALUE_NULL")
 
 
 def _number(name: str, value: Any) -> int:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from typing import Any
 
 import numpy as np
 
+from antiphon.domain.source import token
 from antiphon.errors import AntiphonError, IllegalArgument, ParsingError
 from antiphon.query import Page
 from antiphon.wire.search_hits import render_hit
@@ -46,6 +47,20 @@ def render_shards(count: int) -> dict[str, int]:
 def render_count(count: int, shards: int) -> dict[str, Any]:
     """Return the response of ``_count``."""
     return {"count": count, "_shards": render_shards(shards)}
+
+
+def an_object(body: Any) -> dict[str, Any]:
+    """Return a body that is a JSON object; ParsingError when it is none."""
+    if not isinstance(body, dict):
+        raise ParsingError(f"Expected [START_OBJECT] but found [{token(body)}]")
+    return body
+
+
+def check_nulls(body: Mapping[str, Any], besides: Container[str] = ()) -> None:
+    """ParsingError for a null in a search body, ``besides`` these keys: it would search as if it were not sent."""
+    for key, value in body.items():
+        if value is None and key not in besides:
+            raise ParsingError(f"Unknown key for a VALUE_NULL in [{key}].")
 
 
 def check_count_body(body: Mapping[str, Any]) -> None:
