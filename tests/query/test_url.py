@@ -14,7 +14,7 @@ from tests.query.world import scope
 @pytest.mark.parametrize(
     ("body", "parameters", "expected"),
     [
-        ({"size": 3}, {"size": "5", "from": "1"}, {"size": "5", "from": "1"}),
+        ({"size": 3}, {"size": "5", "from": "1"}, {"size": 5, "from": 1}),
         ({}, {"sort": "count:desc,tag,_score"}, {"sort": [{"count": {"order": "desc"}}, "tag", "_score"]}),
         (
             {"query": {"match_all": {}}},

@@ -216,6 +216,8 @@ def _trace(
     if run.trace is None:
         return
     copied = None if document is None or status == "skipped" else copy_of(document)
+    if copied is not None and run.running:
+        copied.ingest = {"pipeline": run.running[-1]} | copied.ingest
     run.trace.append(Step(processor, status, copied, None if error is None else unwrap(error), condition))
 
 

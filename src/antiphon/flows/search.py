@@ -112,13 +112,12 @@ class Searcher:
         with self._opened(request) as opened:
             return self.run(request, opened, render)
 
-    def count(self, request: SearchRequest) -> tuple[int, int]:
-        """Return how many documents match the body's query, and over how many indices."""
+    def count(self, request: SearchRequest) -> Page:
+        """Return the total of the documents that match the body's query, without hits."""
         body = {key: request.body[key] for key in _COUNT_KEYS if key in request.body}
         body |= {"size": 0, "track_total_hits": True}
         with self._opened(request) as opened:
-            page = self.run(replace(request, body=body, allow_partial=False), opened, lambda _, hit: {"_id": hit.id})
-            return page.total or 0, page.shards
+            return self.run(replace(request, body=body, allow_partial=False), opened, lambda _, hit: {"_id": hit.id})
 
     def explain(self, request: SearchRequest, doc_id: str) -> tuple[str, bool, Explanation | None]:
         """Return (index, whether the document can be found, why it scores as it does or None) on a single index."""

@@ -148,7 +148,7 @@ def _page(plan: Plan, shards: Sequence[Shard], results: Sequence[ShardResult], r
         max_score=max(best) if best and search.size else None,
         shards=len(shards),
         aggregations=aggregations if search.aggregations else None,
-        terminated_early=any(result.terminated_early for result in results),
+        terminated_early=any(result.terminated_early for result in results) if search.terminate_after else None,
     )
 
 

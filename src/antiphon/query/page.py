@@ -23,7 +23,8 @@ class Page:
     """``total`` is None when it was not tracked, and a lower bound unless ``exact``; ``shards`` counts the indices.
 
     ``aggregations`` are JSON-ready, None when none were asked for. ``failures`` are (index, error) of the indices that
-    failed while others answered. ``took_ms`` are milliseconds.
+    failed while others answered. ``took_ms`` are milliseconds. ``terminated_early`` is None without
+    ``terminate_after``.
     """
 
     hits: Sequence[PageHit] = ()
@@ -33,7 +34,7 @@ class Page:
     shards: int = 0
     took_ms: int = 0
     aggregations: Mapping[str, Any] | None = None
-    terminated_early: bool = False
+    terminated_early: bool | None = None
     failures: Sequence[tuple[str, AntiphonError]] = ()
     scroll_id: str | None = None
     pit_id: str | None = None

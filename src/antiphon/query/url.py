@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
-from antiphon.errors import ParsingError
+from antiphon.errors import IllegalArgument, NumberFormat, ParsingError
 from antiphon.query import reading
 from antiphon.query.parse.reasons import refused
 
 _PLAIN = (
     "size", "from", "track_total_hits", "track_scores", "version", "explain", "seq_no_primary_term", "terminate_after",
-    "search_pipeline", "timeout",
+    "search_pipeline", "timeout", "include_named_queries_score",
 )  # fmt: skip
+_NUMBERS = ("size", "from", "track_total_hits", "terminate_after")
 _LISTS = ("stored_fields", "docvalue_fields")
 _QUERY = ("df", "default_operator", "analyzer", "lenient", "analyze_wildcard")
 _ACCEPTED = reading.words(
     "scroll routing preference search_type request_cache batched_reduce_size max_concurrent_shard_requests "
     "pre_filter_shard_size ccs_minimize_roundtrips typed_keys rest_total_hits_as_int ignore_unavailable "
     "allow_no_indices expand_wildcards ignore_throttled allow_partial_search_results stats phase_took "
-    "verbose_pipeline include_named_queries_score pretty human error_trace filter_path format source "
+    "verbose_pipeline pretty human error_trace filter_path format source "
     "source_content_type max_concurrent_searches _source_include _source_exclude"
 )
 _REFUSED = {
@@ -51,7 +53,7 @@ def merge_url(body: Mapping[str, Any], parameters: Mapping[str, str]) -> dict[st
         merged["query"] = url_query(parameters)
     for name in _PLAIN:
         if name in parameters:
-            merged[name] = _typed(parameters[name])
+            merged[name] = _whole(name, parameters[name]) if name in _NUMBERS else _typed(parameters[name])
     for name in _LISTS:
         if name in parameters:
             merged[name] = _words(parameters[name])
@@ -68,6 +70,16 @@ def url_query(parameters: Mapping[str, str]) -> dict[str, Any]:
         if name in parameters:
             options["default_field" if name == "df" else name] = parameters[name]
     return {"query_string": options}
+
+
+def _whole(name: str, text: str) -> int | bool:
+    """Return a whole number, or whether to count at all; IllegalArgument for anything else."""
+    if name == "track_total_hits" and text in ("true", "false"):
+        return text == "true"
+    if not re.fullmatch(r"[+-]?[0-9]{1,10}", text):
+        cause = NumberFormat(f'For input string: "{text}"')
+        raise IllegalArgument(f"Failed to parse int parameter [{name}] with value [{text}]", cause=cause)
+    return int(text)
 
 
 def _typed(text: str) -> Any:

@@ -142,6 +142,8 @@ class _Api:
             if media_type.startswith("text/") and "charset=" not in media_type:
                 media_type += "; charset=utf-8"
         headers = {"content-type": media_type} if media_type else {}
+        if "x-opaque-id" in request.headers:
+            headers["x-opaque-id"] = request.headers["x-opaque-id"]
         headers |= {name.lower(): value for name, value in reply.headers.items()}
         told = (*reply.warnings, *map(self._warning, reply.notices))
         lines = [*headers.items(), *(("warning", text) for text in told)]

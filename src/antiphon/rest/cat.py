@@ -136,8 +136,7 @@ def _system_indices(call: Call) -> Iterable[Mapping[str, Any]]:
 
 def _count(call: Call) -> Iterable[Mapping[str, Any]]:
     request = SearchRequest(call.params.get("index", ""), {}, options=index_options(call))
-    total, _ = call.node.searcher.count(request)
-    yield _now(call) | {"count": total}
+    yield _now(call) | {"count": call.node.searcher.count(request).total}
 
 
 def _nodes(call: Call) -> Iterable[Mapping[str, Any]]:

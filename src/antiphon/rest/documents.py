@@ -61,7 +61,7 @@ def update(call: Call) -> Reply:
     fetch = body.fetch or read_source_parameters(call.query)
     retries = call.number("retry_on_conflict", 0)
     action = _action(call, Operation.UPDATE, update=body, fetch=fetch, retry_on_conflict=retries)
-    return _written(*call.node.documents.one(action, _refresh(call)))
+    return _written(call, *call.node.documents.one(action, _refresh(call)))
 
 
 def get(call: Call) -> Reply:
@@ -118,7 +118,7 @@ def embedding_report(call: Call) -> Reply:
 
 def _write(call: Call, operation: Operation) -> Reply:
     action = _action(call, operation, source=_body(call), pipeline=call.query.get("pipeline"))
-    return _written(*call.node.documents.one(action, _refresh(call)))
+    return _written(call, *call.node.documents.one(action, _refresh(call)))
 
 
 def _action(call: Call, operation: Operation, **more: Any) -> Action:
@@ -158,10 +158,12 @@ def _refresh(call: Call) -> Refresh:
     return Refresh.parse(call.query.get("refresh"))
 
 
-def _written(done: Done, notices: list[str]) -> Reply:
+def _written(call: Call, done: Done, notices: list[str]) -> Reply:
     headers = {}
     if done.status == 201:
-        headers["location"] = f"/{quote(done.index, safe='')}/_doc/{quote(done.id, safe='')}"
+        routing = call.query.get("routing")
+        asked = f"?routing={quote(routing, safe='')}" if routing else ""
+        headers["location"] = f"/{quote(done.index, safe='')}/_doc/{quote(done.id, safe='')}{asked}"
     return Reply(render_done(done), done.status, notices, headers=headers)
 
 

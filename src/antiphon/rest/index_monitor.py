@@ -96,16 +96,39 @@ def knn_stats(call: Call) -> Reply:
     """What there is to know about vectors: graphs are mapped from files, so that no breaker can trip."""
     figures = [found for index in call.node.indices.all() if (found := figures_of(call, index)) is not None]
     asked = sum(item.work.get("query", Work()).times for item in figures)
-    node = {"knn_query_requests": asked, "vectors": sum(item.vectors for item in figures)}
+    counted = {"knn_query_requests": asked, "vectors": sum(item.vectors for item in figures)}
+    cluster, node = _wanted_stats(call, {"circuit_breaker_triggered": False, "model_index_status": None}, counted)
     known = means_this_node(call)
     return Reply(
         {
             "_nodes": {"total": int(known), "successful": int(known), "failed": 0},
             "cluster_name": call.identity.cluster_name,
-            "circuit_breaker_triggered": False,
+            **cluster,
             "nodes": {call.node.catalog.node_id(): node} if known else {},
         }
     )
+
+
+def _wanted_stats(
+    call: Call, cluster: dict[str, Any], counted: dict[str, Any]
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return the cluster's and the node's of the stats that are asked for; IllegalArgument for one nobody knows."""
+    node = dict.fromkeys(_UNCOUNTED, 0) | counted
+    words = call.words("stat")
+    if not words or words == ["_all"]:
+        return cluster, node
+    if unknown := [word for word in words if word not in cluster and word not in node]:
+        raise IllegalArgument(f"request [{call.path}] contains unrecognized stat: [{unknown[0]}]")
+    return {key: cluster[key] for key in cluster if key in words}, {key: node[key] for key in node if key in words}
+
+
+_UNCOUNTED = (
+    *(f"graph_{word}" for word in ("memory_usage", "memory_usage_percentage", "query_requests", "query_errors",
+                                   "index_requests", "index_errors")),
+    "hit_count", "miss_count", "eviction_count", "load_success_count", "load_exception_count", "total_load_time",
+    "script_compilations", "script_compilation_errors", "script_query_requests", "script_query_errors",
+)  # fmt: skip
+"""What OpenSearch counts of its cache of graphs, which is not here, and of scripts, which are not counted here."""
 
 
 _refresh = on_stores(lambda store: store.refresh())
@@ -140,6 +163,9 @@ MONITOR_ROUTES: tuple[Route, ...] = (
     Route("GET", "/_resolve/index/{name}", resolve_index, INDICES),
     Route("POST", "/{index}/_antiphon/rebuild", _rebuild, INDICES, heavy=True),
     Route("GET", "/_plugins/_knn/warmup/{index}", _nothing, INDICES, heavy=True),
-    Route("GET", "/_plugins/_knn/stats", knn_stats, frozenset({"timeout"}), heavy=True),
-    Route("GET", "/_plugins/_knn/{node_id}/stats", knn_stats, frozenset({"timeout"}), heavy=True),
+    *(
+        Route("GET", f"/_plugins/_knn{node}/stats{stat}", knn_stats, frozenset({"timeout"}), heavy=True)
+        for node in ("", "/{node_id}")
+        for stat in ("", "/{stat}")
+    ),
 )

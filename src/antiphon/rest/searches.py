@@ -31,7 +31,7 @@ from antiphon.wire.search_hits import render_hit
 _IGNORED = frozenset({
     "routing", "preference", "search_type", "request_cache", "batched_reduce_size", "max_concurrent_shard_requests",
     "pre_filter_shard_size", "ccs_minimize_roundtrips", "typed_keys", "allow_partial_search_results", "timeout",
-    "cancel_after_time_interval", "phase_took", "include_named_queries_score", "verbose_pipeline",
+    "cancel_after_time_interval", "phase_took", "verbose_pipeline",
 })  # fmt: skip
 _INDICES = frozenset({"ignore_unavailable", "allow_no_indices", "expand_wildcards", "ignore_throttled"})
 _QUERY = frozenset({"q", "df", "default_operator", "analyzer", "lenient", "analyze_wildcard"})
@@ -56,8 +56,8 @@ def count(call: Call) -> Reply:
     if "q" in call.query:
         body = {"query": url_query(call.query)}
     body = body | {name: call.query[name] for name in ("min_score", "terminate_after") if name in call.query}
-    found, shards = call.node.searcher.count(SearchRequest(_index(call), body, options=index_options(call)))
-    return Reply(render_count(found, shards))
+    page = call.node.searcher.count(SearchRequest(_index(call), body, options=index_options(call)))
+    return Reply(render_count(page))
 
 
 def explain(call: Call) -> Reply:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from antiphon.domain.index import Index
@@ -70,4 +70,21 @@ def write_health(
         "task_max_waiting_in_queue_millis": 0,
         "active_shards_percent_as_number": 100.0 * active / (active + unassigned) if active + unassigned else 100.0,
     }
+    if level == "shards":
+        each = {name: item | {"shards": _shards(item)} for name, item in each.items()}
     return health | ({"indices": each} if level in ("indices", "shards") else {})
+
+
+def _shards(item: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the shards of one index by number, for ``level=shards``: all are in the same state."""
+    count = item["number_of_shards"]
+    up = item["active_shards"] > 0
+    one = {
+        "status": item["status"],
+        "primary_active": up,
+        "active_shards": int(up),
+        "relocating_shards": 0,
+        "initializing_shards": 0,
+        "unassigned_shards": item["unassigned_shards"] // count,
+    }
+    return {str(number): one for number in range(count)}

@@ -25,8 +25,8 @@ def render_page(
     if page.pit_id is not None:
         shown["pit_id"] = page.pit_id
     shown |= {"took": page.took_ms, "timed_out": False}
-    if page.terminated_early:
-        shown["terminated_early"] = True
+    if page.terminated_early is not None:
+        shown["terminated_early"] = page.terminated_early
     shown["_shards"] = _shards_of(page, show, node_id)
     hits: dict[str, Any] = {}
     if page.total is not None:
@@ -44,9 +44,10 @@ def render_shards(count: int) -> dict[str, int]:
     return {"total": count, "successful": count, "skipped": 0, "failed": 0}
 
 
-def render_count(count: int, shards: int) -> dict[str, Any]:
+def render_count(page: Page) -> dict[str, Any]:
     """Return the response of ``_count``."""
-    return {"count": count, "_shards": render_shards(shards)}
+    early = {} if page.terminated_early is None else {"terminated_early": page.terminated_early}
+    return {**early, "count": page.total or 0, "_shards": render_shards(page.shards)}
 
 
 def an_object(body: Any) -> dict[str, Any]:

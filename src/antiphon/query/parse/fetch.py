@@ -34,9 +34,9 @@ def parse_fetch(body: Body, scope: Scope, parse: Parse) -> Fetch:
     """Return what the hits of a search, or inner hits, carry."""
     if body.get("script_fields"):
         raise refused("script_fields", "compute the value from [_source] in the client")
-    stored = [] if body.get("stored_fields") is None else reading.texts("stored_fields", body["stored_fields"])
+    stored = reading.texts("stored_fields", body.get("stored_fields", ["_source"]))
     none = "_none_" in stored
-    source = parse_source(body["_source"]) if "_source" in body else SourceFilter(enabled=not stored)
+    source = parse_source(body["_source"]) if "_source" in body else SourceFilter(enabled="_source" in stored)
     return Fetch(
         source=SourceFilter(enabled=False) if none else source,
         fields=_requests("fields", body.get("fields")),

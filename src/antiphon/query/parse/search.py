@@ -33,6 +33,7 @@ _REFUSED = {
     "derived": "compute the value at ingest",
     "runtime_mappings": "map the field, or compute the value at ingest",
     "knn": "put the [knn] clause into [query]",
+    "include_named_queries_score": "leave it out: [matched_queries] holds the names, [explain] the scores",
 }
 _NOT_COLLAPSED = (FieldType.DATE, FieldType.BOOLEAN, FieldType.IP, FieldType.FLAT_OBJECT)
 _RESCORE_MODES = ("total", "multiply", "avg", "max", "min")
@@ -74,7 +75,7 @@ def parse_search(body: Body, scope: Scope) -> Search:
 
 def _check_keys(body: Body) -> None:
     for key, value in body.items():
-        if key in _REFUSED:
+        if key in _REFUSED and value is not False:
             raise refused(key, _REFUSED[key])
         if key not in _OWN and key not in _ELSEWHERE and key not in fetch.KEYS:
             raise ParsingError(f"Unknown key for a {reading.token(value)} in [{key}].")
