@@ -87,7 +87,7 @@ def after(keys: Sequence[Ordinals], values: Sequence[Any]) -> NDArray[np.bool_]:
 
 
 def collapse_values(evaluator: Evaluator, field: str, rows: Rows) -> list[Any]:
-    """Return the value of a keyword or number field per row, None without one; IllegalArgument for several."""
+    """Return the value of a keyword or number field per row, None without one; QueryShardError for several."""
     table = evaluator.view.tables[""]
     known = table.mapping.field(field)
     if known is None:
@@ -95,6 +95,10 @@ def collapse_values(evaluator: Evaluator, field: str, rows: Rows) -> list[Any]:
     if known.family not in (Family.KEYWORD, Family.WHOLE, Family.REAL) or known.type is FieldType.IP:
         reason = f"unknown type for collapse field `{field}`, only keywords and numbers are accepted"
         raise QueryShardError(reason, cause=IllegalArgument(reason))
+    for column, _, owners in _gathered(table, field, rows):
+        if column.starts is not None and len(np.unique(owners)) < len(owners):
+            reason = f"failed to collapse, the collapse field [{field}] must be single valued"
+            raise QueryShardError(reason, cause=IllegalArgument(reason))
     key = SortKey(field)
     return _field(evaluator, key, rows, table).values(np.arange(len(rows)))
 
