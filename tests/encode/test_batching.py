@@ -59,7 +59,7 @@ def test_an_over_long_text_is_alone() -> None:
 @given(st.integers(1, 512), st.integers(1, 64), st.integers(512, 600))
 def test_padded_length_is_the_next_step_within_the_limit(length: int, multiple: int, limit: int) -> None:
     padded = padded_length(length, multiple, limit)
-    step = multiple if length > 8 * multiple else max(1, multiple // 2)
+    step = multiple if length > 8 * multiple else max(1, multiple // (2 if length > 4 * multiple else 4))
     assert length <= padded <= limit
     assert padded - length < step
     assert padded % step == 0 or padded == limit

@@ -29,8 +29,8 @@ _SHORT = 32
 _LANE_TOKENS = 64
 """Lanes share the rest of some work down to this much for each."""
 
-_FINE = 8
-"""Up to this many multiples, lengths are rounded to half a multiple."""
+_FINE, _FINEST = 8, 4
+"""Up to so many multiples, lengths are rounded to half a multiple, and to a quarter."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,9 +60,10 @@ class Step:
 def padded_length(length: int, multiple: int, limit: int) -> int:
     """Return ``length`` rounded up to a ``multiple``, but not beyond ``limit`` (itself not below ``length``).
 
-    Short texts are rounded to half of it, because there a few tokens more are a large part of the work.
+    Short texts are rounded to half of it or a quarter, because there a few tokens more are a large part of the work.
     """
-    step = multiple if length > _FINE * multiple else max(1, multiple // 2)
+    part = 1 if length > _FINE * multiple else 2 if length > _FINEST * multiple else 4
+    step = max(1, multiple // part)
     return min(-(-length // step) * step, limit)
 
 
