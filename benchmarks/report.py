@@ -76,7 +76,7 @@ def _cell(figure: Figure | None, is_baseline: bool) -> str:
 
 def number(value: float) -> str:
     """Return a figure with three digits, more only where they are whole or a cosine."""
-    if 0.9 < value < 1:
+    if 0.99 < value < 1:
         return f"{value:.6f}"
     if abs(value) >= 100:
         return f"{value:,.0f}"
