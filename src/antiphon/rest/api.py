@@ -141,7 +141,9 @@ class _Api:
             content = reply.body.encode()
             if media_type.startswith("text/") and "charset=" not in media_type:
                 media_type += "; charset=utf-8"
-        headers = {"content-type": media_type} if media_type else {}
+        headers = {"x-opensearch-version": f"OpenSearch/{self._identity.api_version} (opensearch)"}
+        if media_type:
+            headers["content-type"] = media_type
         if "x-opaque-id" in request.headers:
             headers["x-opaque-id"] = request.headers["x-opaque-id"]
         headers |= {name.lower(): value for name, value in reply.headers.items()}

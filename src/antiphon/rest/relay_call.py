@@ -11,7 +11,7 @@ from antiphon.rest.call import Call, Reply
 
 _SENT = ("content-type", "accept", "authorization", "x-opaque-id")
 _ASKING = ("authorization", "x-opaque-id")
-_BACK = ("location", "x-opaque-id", "www-authenticate", "retry-after", "allow")
+_BACK = ("location", "x-opaque-id", "www-authenticate", "retry-after", "allow", "x-opensearch-version")
 _READING = frozenset({"filter_path", "pretty", "human", "format", "source", "source_content_type"})
 """Parameters about the form of an answer (or of the request), which must not change one that is read here."""
 
