@@ -27,12 +27,13 @@ from antiphon.query.parse.reasons import ShardParse, refused, unbound
 from antiphon.query.scope import Scope
 
 METADATA = frozenset({"_id", "_index"})
-_OTHER_METADATA = frozenset({"_routing", "_seq_no", "_source", "_field_names", "_version", "_nested_path"})
+OTHER_METADATA = frozenset({"_routing", "_seq_no", "_source", "_field_names", "_version", "_nested_path"})
+"""Names that are no fields of a mapping, and cannot be searched."""
 
 
 def searchable(name: str, scope: Scope) -> Field | None:
     """Return the field, None when no document can have it; an error when its kind cannot be searched by value."""
-    if name in _OTHER_METADATA:
+    if name in OTHER_METADATA:
         raise refused(f"queries on {name}", "search [_id], [_index] or a field of the mapping")
     field = IGNORED if name == IGNORED.path and not scope.level else scope.field(name)
     if field is None:

@@ -22,6 +22,7 @@ from antiphon.query.leaves import (
 )
 from antiphon.query.nodes import Query, TermsSet
 from antiphon.query.parse.fields import (
+    OTHER_METADATA,
     any_term,
     bound_of,
     date_of,
@@ -190,8 +191,10 @@ def parse_exists(body: Body, scope: Scope) -> Query:
 
 def field_exists(pattern: str, scope: Scope, boost: float = 1.0) -> Query:
     """Return the query for documents with a value in a field (or pattern), or below an object."""
-    if pattern in ("_id", "_index", "_source", "_seq_no", "*"):
+    if pattern in ("_id", "_index", "_source", "_seq_no", "_version", "*"):
         return MatchAll(boost)
+    if pattern in OTHER_METADATA:
+        raise refused(f"exists on {pattern}", "ask for [_id], [_index] or a field of the mapping")
     if pattern == IGNORED.path and not scope.level:
         return Exists((pattern,), boost)
     found = scope.mapping.matching(pattern) if "*" in pattern else scope.mapping.leaves_below(pattern)
