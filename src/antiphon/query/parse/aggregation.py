@@ -128,7 +128,8 @@ def _terms(kind: str, spec: Any, below: Any, scope: Scope, parse: Parse) -> Aggr
     least = reading.integer("shard_min_doc_count", body.get("shard_min_doc_count", 0))
     if least < 0:
         raise IllegalArgument(f"[shardMinDocCount] must be greater than or equal to 0. Found [{least}] in [terms]")
-    field = field_of(kind, body, scope, *VALUES)
+    by_index = body.get("field") == "_index" and body.get("script") is None
+    field = None if by_index else field_of(kind, body, scope, *VALUES)
     if field is not None and field.type is FieldType.IP and {str} & {type(body.get(key)) for key in _CHOSEN}:
         raise ShardArgument(
             f"Aggregation on [{field.path}] cannot support regular expression style include/exclude settings as they "
@@ -143,7 +144,7 @@ def _terms(kind: str, spec: Any, below: Any, scope: Scope, parse: Parse) -> Aggr
         size,
         reading.integer("min_doc_count", body.get("min_doc_count", 1)),
         order_of(body, inside, TermsAggregation(None).order),
-        missing_of(body, field, scope),
+        scope.index if by_index else missing_of(body, field, scope),
         _patterns(body.get("include")),
         _patterns(body.get("exclude")),
         inside,
