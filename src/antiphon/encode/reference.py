@@ -25,7 +25,7 @@ from antiphon.encode.encoder import Graph
 from antiphon.encode.encoding import Floats
 from antiphon.encode.memory import return_memory
 from antiphon.encode.tokenize import Tokens
-from antiphon.errors import AntiphonError
+from antiphon.errors import AntiphonError, InferenceError
 
 _log = logging.getLogger(__name__)
 
@@ -45,29 +45,38 @@ class Reference:
     tokens: Sequence[Tokens]
 
     def compute(self) -> list[Floats]:
-        """Return the vectors; EngineFailure where ONNX Runtime cannot load or run the model, or crashes with it."""
+        """Return the vectors; EngineFailure where ONNX Runtime cannot load or run the model, InferenceError where its
+        process is ended: nothing else is to be tried with the model then, least of all ONNX Runtime in this process.
+        """
         if self.model.stat().st_size < _LARGE or not sys.executable or getattr(sys, "frozen", False):
             return self._here()
         path = os.pathsep.join(entry for entry in sys.path if entry)
         try:
             done = subprocess.run(  # noqa: S603  this very interpreter
-                [sys.executable, "-c", _CODE],
+                [sys.executable, "-P", "-c", _CODE],  # -P: import nothing from the current folder
                 input=pickle.dumps(self),
                 capture_output=True,
                 check=False,
                 env={**os.environ, "PYTHONPATH": path},
+                start_new_session=True,  # Ctrl-C is for this process, which ends the other
             )
         except OSError as error:
             _log.warning("The reference is computed in this process: %s", error)
             return self._here()
         if done.returncode < 0:
             name = signal.Signals(-done.returncode).name
-            raise EngineFailure(f"ONNX Runtime was ended by {name} while it ran {self.model.name}: is memory short?")
+            raise InferenceError(
+                f"ONNX Runtime was ended by {name} while it ran {self.model.name}: is memory short? Deploy it again"
+            )
         if done.returncode:
             said = done.stderr.decode(errors="replace").strip().rpartition("\n")[2]
             _log.warning("The reference is computed in this process, because another failed: %s", said)
             return self._here()
-        found: list[Floats] | Exception = pickle.loads(done.stdout)  # noqa: S301  from our own process
+        try:
+            found: list[Floats] | Exception = pickle.loads(done.stdout)  # noqa: S301  from our own process
+        except Exception as error:  # noqa: BLE001  what pickle makes of noise: a sitecustomize.py may print
+            _log.warning("The reference is computed in this process, because another wrote what is none: %s", error)
+            return self._here()
         if isinstance(found, Exception):
             raise found
         return found
