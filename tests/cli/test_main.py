@@ -9,6 +9,7 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from antiphon.settings import Settings
@@ -137,3 +138,13 @@ def test_an_interrupt_while_commands_are_imported_ends_without_a_word(tmp_path: 
         process.kill()
         process.wait()
     assert (process.returncode, said) == (130, "")
+
+
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+def test_streams_may_be_closed(closed: str, tiny_zip: Path, tmp_path: Path) -> None:
+    rows = tmp_path / "rows.npy"
+    command = [sys.executable, "-m", "antiphon", "embed", "-m", str(tiny_zip), "-r", "query", "-o", str(rows), "one"]
+    done = subprocess.run(["sh", "-c", f'exec "$@" {closed}', "sh", *command], capture_output=True, text=True)
+    assert "Traceback" not in done.stderr
+    assert done.returncode == 0
+    assert len(np.load(rows)) == 1

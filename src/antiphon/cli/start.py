@@ -15,6 +15,7 @@ def main() -> None:
 
     Some libraries swallow a KeyboardInterrupt that reaches them while they are imported.
     """
+    _open_streams()
     if _COMMANDS not in sys.modules and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, lambda *_: os._exit(_INTERRUPTED))
         from antiphon.cli import commands
@@ -26,3 +27,17 @@ def main() -> None:
         commands.main()
     except KeyboardInterrupt:
         sys.exit(_INTERRUPTED)
+
+
+def _open_streams() -> None:
+    """Open those of stdin, stdout and stderr that came closed, on nothing.
+
+    A file or a socket would take the number of stderr else, and get what libraries write there.
+    """
+    for number, (name, mode) in enumerate((("stdin", "r"), ("stdout", "w"), ("stderr", "w"))):
+        if getattr(sys, name) is None:
+            try:
+                os.fstat(number)
+            except OSError:
+                os.open(os.devnull, os.O_RDWR)  # takes the lowest number that is free
+            setattr(sys, name, open(number, mode, encoding="utf-8", closefd=False))  # noqa: SIM115  for good
