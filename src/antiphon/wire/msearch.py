@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -57,14 +58,14 @@ def read_search_header(body: object, default_index: str) -> SearchHeader:
     index = body.get("index", body.get("indices"))
     flags = {name: _flag(name, body[name]) for name in _FLAGS if body.get(name) is not None}
     options: dict[str, Any] = {name: flags[name] for name in _OPTIONS[:2] if name in flags}
-    if "expand_wildcards" in body:
-        options["expand_wildcards"] = _words(body["expand_wildcards"])
+    if body.get("expand_wildcards") is not None:
+        options["expand_wildcards"] = _words("expand_wildcards", body["expand_wildcards"])
         expand_states(options["expand_wildcards"])
     kind = body.get("search_type")
     if kind is not None and kind not in _SEARCH_TYPES:
         raise IllegalArgument(f"No search type for [{kind}]")
     return SearchHeader(
-        default_index if index is None else _words(index),
+        default_index if index is None else _words("index", index),
         options,
         None if kind is None else str(kind),
     )
@@ -81,8 +82,11 @@ def check_search_type(kind: str | None, body: Mapping[str, Any]) -> None:
         raise IllegalArgument(f"hybrid query does not support search_type [{kind}]")
 
 
-def _words(value: Any) -> str:
-    return ",".join(map(str, value)) if isinstance(value, list) else str(value)
+def _words(name: str, value: Any) -> str:
+    words = value if isinstance(value, list) else [value]
+    if not all(isinstance(word, (str, int)) for word in words):
+        raise IllegalArgument(f"[{name}] must be a text or a list of texts, but is {json.dumps(value)[:100]}")
+    return ",".join(map(str, words))
 
 
 def _flag(name: str, value: Any) -> bool:
