@@ -136,7 +136,8 @@ def _check_components(spec: VectorSpec, vector: NDArray[np.float32]) -> None:
 def _appender(kind: str, path: str, read: Callable[[Any], Any]) -> Writer:
     def write(row: TypedRow, value: Any) -> None:
         typed = read(value)
-        getattr(row, kind).setdefault(path, []).append(typed)
+        if typed is not None:  # the empty text of a number
+            getattr(row, kind).setdefault(path, []).append(typed)
 
     return write
 
@@ -166,7 +167,7 @@ def _check_term(path: str, text: str) -> None:
         )
 
 
-def _whole_reader(field: Field, coerce: bool) -> Callable[[Any], int]:
+def _whole_reader(field: Field, coerce: bool) -> Callable[[Any], int | None]:
     kind = field.type
     if kind is FieldType.BOOLEAN:
         return to_boolean
@@ -174,15 +175,29 @@ def _whole_reader(field: Field, coerce: bool) -> Callable[[Any], int]:
         parsed = date_format(str(field.options.get("format", DEFAULT_FORMAT)))
         return lambda value: parsed.parse(scalar_text(value))
     coerce = flag(field.path, field.options, "coerce", coerce)
-    return lambda value: to_kept(kind, value, coerce=coerce)
+    if not coerce:
+        return lambda value: to_kept(kind, value, coerce=False)
+    return _coerced(field, lambda value: to_kept(kind, value))
 
 
-def _real_reader(field: Field, coerce: bool) -> Callable[[Any], float]:
+def _real_reader(field: Field, coerce: bool) -> Callable[[Any], float | None]:
     kind, coerce = field.type, flag(field.path, field.options, "coerce", coerce)
     if kind is FieldType.RANK_FEATURE:
         return lambda value: _weight(field.path, value)
     factor = float(field.options.get("scaling_factor", 1))
-    return lambda value: to_real(kind, value, coerce=coerce, factor=factor)
+    if not coerce:
+        return lambda value: to_real(kind, value, coerce=False, factor=factor)
+    return _coerced(field, lambda value: to_real(kind, value, factor=factor))
+
+
+def _coerced(field: Field, read: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """Return ``read``, to which an empty text is the ``null_value`` of ``field``, or no value."""
+    null = field.options.get("null_value")
+
+    def read_empty(value: Any) -> Any:
+        return read(value) if value != "" else None if null is None else read(null)
+
+    return read_empty
 
 
 def _vector_writer(field: Field) -> Writer:
