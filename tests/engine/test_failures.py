@@ -13,7 +13,7 @@ import pytest
 from antiphon.domain.document import TypedDocument, TypedRow
 from antiphon.domain.mapping import IndexMapping
 from antiphon.domain.store import Write
-from antiphon.engine import LocalEngine, engine
+from antiphon.engine import LocalEngine, engine, failures
 from antiphon.engine.derived import Derived
 from antiphon.engine.failures import Failures
 from tests.engine.conftest import MAPPING, OFF, put
@@ -24,17 +24,29 @@ FULL = OSError(errno.ENOSPC, "No space left on device")
 
 def test_each_kind_of_failure_is_told_once_until_it_is_over(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
-    failures = Failures(None)
-    failures.over("a refresh")
+    told = Failures(None)
+    told.over("a refresh")
     for error in (FULL, FULL, ValueError("at 1"), ValueError("at 2"), FULL):
-        failures.tell("a refresh", error)
-    failures.over("a refresh")
-    failures.over("a refresh")
+        told.tell("a refresh", error)
+    told.over("a refresh")
+    told.over("a refresh")
     assert [(record.levelname, record.exc_info is not None) for record in caplog.records] == [
         ("ERROR", False), ("ERROR", True), ("ERROR", False), ("INFO", False),
     ]  # fmt: skip
     assert caplog.messages[0].startswith("a refresh failed: the disk of the data folder is full")
     assert caplog.messages[-1] == "a refresh works again"
+
+
+def test_what_fails_again_after_a_while_is_told_again(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = Failures(None)
+    told.tell("a refresh", FULL)
+    told.tell("a refresh", FULL)
+    assert len(caplog.records) == 1
+    monkeypatch.setattr(failures, "_APART_S", 0.0)
+    told.tell("a refresh", FULL)
+    assert len(caplog.records) == 2
 
 
 def test_a_folder_that_is_gone_is_told_once(

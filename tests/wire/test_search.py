@@ -91,6 +91,12 @@ def test_headers_of_an_msearch() -> None:
         read_search_header({"foo": 1}, "")
 
 
+@pytest.mark.parametrize("index", [{"a": 1}, [None], [["a"]], 1.5])
+def test_an_index_of_an_msearch_is_a_text(index: object) -> None:
+    with pytest.raises(IllegalArgument, match=r"^\[index\] must be a text or a list of texts, but is "):
+        read_search_header({"index": index}, "")
+
+
 @pytest.mark.parametrize("kind", ["dfs_query_then_fetch", "scan"])
 def test_search_types(kind: str) -> None:
     check_search_type("query_then_fetch", {"query": {"hybrid": {}}})

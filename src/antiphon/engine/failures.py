@@ -1,9 +1,12 @@
-"""Tells the log what fails again and again: once when it begins, again when it fails otherwise, and when it is over."""
+"""Tells the log what fails again and again: once when it begins, again when it fails otherwise or after a while in
+which it did not, and when it is over.
+"""
 
 from __future__ import annotations
 
 import logging
 import shutil
+import time
 from pathlib import Path
 
 from antiphon.errors import is_disk_full
@@ -12,6 +15,8 @@ _LOG = logging.getLogger("antiphon.engine")
 _FULL = "the disk of the data folder is full"
 _NO_ROOM_BYTES = 64 * 1024
 """With less free, whatever fails fails for want of room: tantivy does not say why it does."""
+_APART_S = 600.0
+"""After so long without a failure the next one is told: what failed may have been done by a request in between."""
 
 
 class Failures:
@@ -19,14 +24,16 @@ class Failures:
 
     def __init__(self, folder: Path | None) -> None:
         self._folder = folder
-        self._told: dict[str, str] = {}
+        self._told: dict[str, tuple[str, float]] = {}
 
     def tell(self, work: str, error: Exception) -> None:
-        """Log the failure unless the last one of this work was of its kind; a full disk without a traceback."""
+        """Log the failure unless the last of this work was lately, and of its kind; a full disk without a traceback."""
         kind = _FULL if self._full(error) else f"{type(error).__name__} {getattr(error, 'errno', '')}"
-        if self._told.get(work) == kind:
+        now = time.monotonic()
+        before, at = self._told.get(work, ("", now))
+        self._told[work] = kind, now
+        if before == kind and now - at < _APART_S:
             return
-        self._told[work] = kind
         if kind == _FULL:
             _LOG.error("%s failed: %s; make room, it is tried again every second", work, _FULL)
         else:
