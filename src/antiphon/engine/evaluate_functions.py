@@ -388,13 +388,13 @@ def _decay(table: Table, decay: Decay) -> Doubles:
     values, owners = numbers_per_row(table, decay.field, np.arange(table.size), np.float64)
     distances = np.maximum(0.0, np.abs(values - decay.origin) - decay.offset)
     distance, present = one_per_row(distances, owners, decay.multi_value_mode, table.size)
-    match decay.kind:
-        case "gauss":
-            variance = -(decay.scale**2) / (2 * math.log(decay.decay))
-            result = np.exp(-(distance**2) / (2 * variance))
-        case "exp":
-            result = np.exp(math.log(decay.decay) / decay.scale * distance)
-        case _:
-            reach = decay.scale / (1 - decay.decay)
-            result = np.maximum(0.0, (reach - distance) / reach)
+    with np.errstate(over="ignore"):  # beyond all numbers is far enough
+        scales = distance / decay.scale
+        match decay.kind:
+            case "gauss":
+                result = np.exp(math.log(decay.decay) * scales**2)
+            case "exp":
+                result = np.exp(math.log(decay.decay) * scales)
+            case _:
+                result = np.maximum(0.0, 1 - (1 - decay.decay) * scales)
     return np.where(present, result, 1.0)
