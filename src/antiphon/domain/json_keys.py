@@ -17,15 +17,15 @@ def check_keys(text: bytes, value: Any) -> None:
     colons = text.count(b":")
     if type(value) is dict and colons == len(value):
         return
-    if colons != _colons(value) or _ESCAPED in text:
+    if colons != _colons(value) or any(escaped in text for escaped in _ESCAPED):
         try:
             json.loads(text, object_pairs_hook=_refuse)
         except RecursionError:
             raise JsonError("too many objects or arrays lie in one another: send flatter JSON") from None
 
 
-_ESCAPED = b"\\u003"
-"""How an escaped colon begins."""
+_ESCAPED = (b"\\u003a", b"\\u003A")
+"""A colon, escaped."""
 
 
 def _colons(value: Any) -> int:
