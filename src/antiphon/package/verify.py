@@ -40,6 +40,7 @@ _CLASS_KEY = re.compile(r"(?i)(factory|translator|class)\Z")
 _CLASS_NAME = re.compile(r"([A-Za-z_$][\w$]*\.)+[A-Z_$][\w$]*\Z")
 _PROPERTY = re.compile(r"[ \t\f]*([^\s=:#!][^\s=:]*)[ \t\f]*[=: \t\f][ \t\f]*(.*)")
 _DAMAGE = (zipfile.BadZipFile, zlib.error, EOFError, struct.error, ValueError, NotImplementedError, OverflowError)
+"""What zipfile raises for an archive that is damaged, or packed in a way it cannot read (NotImplementedError)."""
 _HOW_TO_BUILD = "`antiphon model build` makes a package that OpenSearch accepts"
 
 

@@ -160,7 +160,8 @@ def _differing_analysis(index: IndexDefinition, there: IndexDefinition) -> Itera
 def conflicts(mapping: Mapping[str, Any], there: Mapping[str, Any], above: str = "") -> Iterator[str]:
     """Yield what of a mapping, or of the field ``above``, a server cannot take that has that one: for a dry run.
 
-    Only what is sure: parameters that one side leaves out may have the other's value by default.
+    Only what is sure: parameters that one side leaves out may have the other's value by default. ``mapping_merge`` in
+    the domain judges by this server's defaults, which are not those of every version there.
     """
     for part in ("properties", "fields"):
         known = there.get(part, {})

@@ -144,7 +144,7 @@ def _terms(kind: str, spec: Any, below: Any, scope: Scope, parse: Parse) -> Aggr
         size,
         reading.integer("min_doc_count", body.get("min_doc_count", 1)),
         order_of(body, inside, TermsAggregation(None).order),
-        scope.index if by_index else missing_of(body, field, scope),
+        scope.index if by_index else missing_of(body, field, scope),  # the name stands in for a field that none has
         _patterns(body.get("include")),
         _patterns(body.get("exclude")),
         inside,

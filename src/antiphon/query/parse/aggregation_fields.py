@@ -9,7 +9,7 @@ from antiphon.domain.field import IGNORED, Family, Field, FieldType
 from antiphon.errors import IllegalArgument, ParsingError
 from antiphon.query import reading
 from antiphon.query.aggregations import Aggregation, Order
-from antiphon.query.parse.fields import OTHER_METADATA, date_of, value_of
+from antiphon.query.parse.fields import METADATA, OTHER_METADATA, date_of, value_of
 from antiphon.query.parse.options import Body
 from antiphon.query.parse.reasons import ShardArgument, refused
 from antiphon.query.parse.sort import text_fields_are_not_sorted
@@ -38,7 +38,7 @@ def field_of(kind: str, body: Body, scope: Scope, *families: Family) -> Field | 
     if body.get("field") is None:
         raise IllegalArgument(f"Required one of fields [field, script], but none were specified. [{kind}]")
     name = reading.text("field", body["field"])
-    if name in ("_index", "_id", "_seq_no"):
+    if name in METADATA or name == "_seq_no":
         raise refused(f"aggregation on {name}", "aggregate on a field of the mapping")
     if name in OTHER_METADATA or name == IGNORED.path:
         raise ShardArgument(f"Fielddata is not supported on field [{name}] of type [{name}]")
